@@ -1,0 +1,149 @@
+package tree
+
+import (
+	"container/list"
+	"context"
+	"sync"
+
+	"ventidhash/venti"
+	"ventidhash/venti/seal"
+)
+
+// A Source fetches and opens blocks, and keeps the plaintexts last used. It may be used by many goroutines at once; two
+// that want the same block fetch it once.
+type Source struct {
+	store  venti.Store
+	sealer *seal.Sealer
+	limit  int
+
+	// mu protects the following. Sum of the lengths of the values in lru == size.
+	mu     sync.Mutex
+	lru    *list.List // of *cached, most recent first
+	byRef  map[venti.Ref]*list.Element
+	flying map[venti.Ref]*flight
+	size   int
+}
+
+type cached struct {
+	ref   venti.Ref
+	plain []byte
+}
+
+// A flight is one fetch that others may wait for.
+type flight struct {
+	done  chan struct{}
+	plain []byte
+	err   error
+}
+
+// NewSource returns a Source over store that caches up to limit bytes of plaintext.
+func NewSource(store venti.Store, sealer *seal.Sealer, limit int) *Source {
+	return &Source{store: store, sealer: sealer, limit: limit, lru: list.New(),
+		byRef: map[venti.Ref]*list.Element{}, flying: map[venti.Ref]*flight{}}
+}
+
+// Store returns the store that the Source reads.
+func (s *Source) Store() venti.Store { return s.store }
+
+// Block returns the plaintext of the block that ref names, from the cache if it is there. The slice is shared: do not
+// change it. Errors are those of the store and of seal.Open.
+func (s *Source) Block(ctx context.Context, ref venti.Ref) ([]byte, error) {
+	s.mu.Lock()
+	if el, ok := s.byRef[ref]; ok {
+		s.lru.MoveToFront(el)
+		s.mu.Unlock()
+		return el.Value.(*cached).plain, nil
+	}
+	if f, ok := s.flying[ref]; ok {
+		s.mu.Unlock()
+		select {
+		case <-f.done:
+			return f.plain, f.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	f := &flight{done: make(chan struct{})}
+	s.flying[ref] = f
+	s.mu.Unlock()
+
+	f.plain, f.err = s.Fetch(ctx, ref)
+
+	s.mu.Lock()
+	delete(s.flying, ref)
+	if f.err == nil {
+		s.keep(ref, f.plain)
+	}
+	s.mu.Unlock()
+	close(f.done)
+	return f.plain, f.err
+}
+
+// keep caches plain; mu is held.
+func (s *Source) keep(ref venti.Ref, plain []byte) {
+	if len(plain) > s.limit {
+		return
+	}
+	s.byRef[ref] = s.lru.PushFront(&cached{ref, plain})
+	s.size += len(plain)
+	for s.size > s.limit {
+		el := s.lru.Back()
+		c := s.lru.Remove(el).(*cached)
+		delete(s.byRef, c.ref)
+		s.size -= len(c.plain)
+	}
+}
+
+// Fetch is Block without the cache; the caller owns the slice.
+func (s *Source) Fetch(ctx context.Context, ref venti.Ref) ([]byte, error) {
+	block, err := s.store.Get(ctx, ref.Score)
+	if err != nil {
+		return nil, err
+	}
+	return s.sealer.Open(nil, ref, block)
+}
+
+// Root fetches and opens the root block that ref names.
+func (s *Source) Root(ctx context.Context, ref venti.Ref) (*venti.Root, error) {
+	block, err := s.store.Get(ctx, ref.Score)
+	if err != nil {
+		return nil, err
+	}
+	return s.openRoot(ref, block)
+}
+
+// OwnRoot fetches and opens the root block with the given score for the owner of k, and returns its ref as well.
+func (s *Source) OwnRoot(ctx context.Context, k seal.RootKey, score venti.Score) (*venti.Root, venti.Ref, error) {
+	block, err := s.store.Get(ctx, score)
+	if err != nil {
+		return nil, venti.Ref{}, err
+	}
+	ref, err := seal.RootRef(k, block)
+	if err != nil {
+		return nil, venti.Ref{}, err
+	}
+	root, err := s.openRoot(ref, block)
+	return root, ref, err
+}
+
+func (s *Source) openRoot(ref venti.Ref, block []byte) (*venti.Root, error) {
+	plain, err := s.sealer.OpenRoot(ref, block)
+	if err != nil {
+		return nil, err
+	}
+	r, err := venti.ParseRoot(plain)
+	if err != nil {
+		return nil, corrupt(ref, err)
+	}
+	return r, nil
+}
+
+// PutRoot seals r under k and stores it.
+func (s *Sink) PutRoot(ctx context.Context, k seal.RootKey, r *venti.Root) (venti.Ref, error) {
+	block, ref, err := s.sealer.SealRoot(k, venti.AppendRoot(nil, r))
+	if err != nil {
+		return venti.Ref{}, err
+	}
+	_, err = s.store.Put(ctx, block)
+	return ref, err
+}
