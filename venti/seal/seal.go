@@ -66,25 +66,25 @@ func New(secret Secret) (*Sealer, error) {
 	return &Sealer{blocks: h, enc: enc, dec: dec}, nil
 }
 
-// Seal appends the sealed form of plain to dst and returns the extended slice with its score and key. The block is
-// what was appended. plain is not kept or changed and must not overlap dst; it has at most MaxPlain bytes.
-func (s *Sealer) Seal(dst, plain []byte) ([]byte, venti.Ref, error) {
+// Seal appends the sealed form of plain to dst and returns the extended slice and the key that opens what was
+// appended, which is the block. Its score is left to the Store that takes it, so that it is hashed once. plain is not
+// kept or changed and must not overlap dst; it has at most MaxPlain bytes.
+func (s *Sealer) Seal(dst, plain []byte) ([]byte, venti.Key, error) {
 	if len(plain) > MaxPlain {
-		return dst, venti.Ref{}, fmt.Errorf("seal %d bytes: %w", len(plain), venti.ErrTooLarge)
+		return dst, venti.Key{}, fmt.Errorf("seal %d bytes: %w", len(plain), venti.ErrTooLarge)
 	}
 	start := len(dst)
 	dst = append(dst, versionBlock)
 	dst = s.pack(dst, plain)
-	var ref venti.Ref
+	var key venti.Key
 	h := s.blocks.Clone()
 	h.Write(dst[start+1:])
-	h.Sum(ref.Key[:0])
-	dst, err := encrypt(dst, start, 1, ref.Key)
+	h.Sum(key[:0])
+	dst, err := encrypt(dst, start, 1, key)
 	if err != nil {
-		return dst[:start], venti.Ref{}, err
+		return dst[:start], venti.Key{}, err
 	}
-	ref.Score = venti.Sum(dst[start:])
-	return dst, ref, nil
+	return dst, key, nil
 }
 
 // Open returns the plaintext of block, appended to dst. The block must be the one that ref names; a caller that has it

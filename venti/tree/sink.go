@@ -148,15 +148,16 @@ func (s *Sink) put(ctx context.Context, plain []byte, leaf bool) (venti.Ref, err
 // Put seals and stores plain. It does not keep the slice.
 func (s *Sink) Put(ctx context.Context, plain []byte) (venti.Ref, error) {
 	buf := take(s.sealed, 0)
-	block, ref, err := s.sealer.Seal(slices.Grow(buf, len(plain)+2*seal.Overhead), plain)
+	block, key, err := s.sealer.Seal(slices.Grow(buf, len(plain)+2*seal.Overhead), plain)
 	defer give(s.sealed, block)
 	if err != nil {
 		return venti.Ref{}, err
 	}
 	s.blocks.Add(1)
 	s.bytes.Add(int64(len(block)))
-	if _, err := s.store.Put(ctx, block); err != nil {
+	score, err := s.store.Put(ctx, block)
+	if err != nil {
 		return venti.Ref{}, err
 	}
-	return ref, nil
+	return venti.Ref{Score: score, Key: key}, nil
 }
