@@ -1,0 +1,44 @@
+// Package bench holds whole-system workloads: what this project costs beside the programs that people use today.
+// Nothing imports it.
+//
+// # Comparison
+//
+//	go run ./bench/compare [-sets go,noise,small] [-runs 3] [-tools vdh,restic,borg] [-dir DIR] [-json FILE]
+//
+// builds vdh, finds restic, kopia, borg and bup on PATH, and takes each through the same seven steps over each data
+// set of package dataset: init, a first backup, a backup with nothing changed, one after a change to 1 % of the data,
+// the list of snapshots, a restore of the newest, and a full check that reads all data. A tool's run starts with
+// freshly made data and an empty store; the runs alternate (vdh, other, vdh, other), so that a busy minute of the
+// machine meets both sides. A full comparison of three runs with three other tools takes about an hour; -shrink 20 makes
+// the data smaller, to see in two minutes whether everything works. Without vdh (-tools restic,borg) it measures
+// the others alone.
+//
+// Everything happens in a new folder below -dir, which is removed at the end; the largest set needs about 4 GB there.
+// No tool sees the user's own configuration, cache or stores.
+//
+// # Reading the tables
+//
+//   - wall and CPU are seconds; CPU is user and system time of the command and all its descendants.
+//   - peak is the largest resident set of any one process among them.
+//   - store is what the store's files take from the disk after the step, apparent the sum of their lengths; added is
+//     how much more store there is than one step before.
+//   - aside is what the tool keeps outside its store: caches, databases, indexes.
+//
+// Columns of tools are medians over the runs. A column vdh/other is the median over the pairs of our figure divided by
+// the other's in the same pair, which is worth more than the quotient of the medians where the machine is shared.
+// Source files are read once before each run, and everything is written back to disk before each command, so the page
+// cache is warm and nobody pays for somebody else's writes.
+//
+// Each restore is compared with its source: names, types, sizes, contents, and for vdh modes and modification times.
+// Differences are printed below the table.
+//
+// restic runs with repository version 2 and its default compression, kopia with zstd, borg with zstd level 3 instead
+// of its default lz4, so that all of them do comparable work. bup compresses with zlib and does not encrypt, and its
+// check verifies packs only.
+//
+// # Aims
+//
+// When vdh took part, a last table holds what was measured against what was promised, PASS or FAIL in each row; SKIP
+// says that a program to compare with was not there. The exit status is 0 when every aim was reached, 3 when one was
+// missed, 1 when a program failed and 2 for a wrong command line.
+package bench
