@@ -58,7 +58,7 @@ func parsePointer(b []byte, level int, size int64) ([]row, error) {
 		return nil, fmt.Errorf("pointer block of level %d where %d was expected", l, level)
 	}
 	count := d.Uint(rowsMax)
-	var rows []row
+	rows := make([]row, 0, min(int(count), d.Len()/(venti.RefSize/2)+1))
 	var sum int64
 	hole := false
 	for range count {
@@ -83,8 +83,12 @@ func parsePointer(b []byte, level int, size int64) ([]row, error) {
 		sum += r.n
 		rows = append(rows, r)
 	}
-	if d.Err() == nil && sum != size {
+	switch {
+	case d.Err() != nil:
+	case sum != size:
 		d.Fail(fmt.Errorf("rows stand for %d bytes, not %d", sum, size))
+	case len(rows) == 1 && hole:
+		d.Fail(fmt.Errorf("zeros only, which need no block"))
 	}
 	if err := d.Finish(); err != nil {
 		return nil, fmt.Errorf("pointer block: %w", err)

@@ -55,8 +55,10 @@ func (s *Stream) Next() (Piece, error) {
 	f := s.queue[0]
 	s.queue = s.queue[1:]
 	<-f.done
-	s.err = f.err
-	return f.piece, f.err
+	if s.err = f.err; f.err != nil {
+		return Piece{}, f.err
+	}
+	return f.piece, nil
 }
 
 // fill starts fetches until enough are under way. An error of the cursor comes after the pieces before it.
@@ -99,10 +101,18 @@ func (s *Source) leaf(ctx context.Context, r row) (plain []byte, err error) {
 	} else {
 		plain, err = s.Fetch(ctx, r.ref)
 	}
+	return r.whole(plain, err)
+}
+
+// whole passes on the plaintext of the leaf of r if it has the length that r says.
+func (r row) whole(plain []byte, err error) ([]byte, error) {
 	if err == nil && int64(len(plain)) != r.n {
 		err = corrupt(r.ref, fmt.Errorf("leaf of %d bytes where %d were expected", len(plain), r.n))
 	}
-	return plain, err
+	if err != nil {
+		return nil, err
+	}
+	return plain, nil
 }
 
 // Close stops the Stream and returns when nothing of it runs any more.
@@ -136,7 +146,7 @@ func NewReader(ctx context.Context, src *Source, e venti.Entry) *Reader {
 // Size returns the length of the stream in bytes.
 func (r *Reader) Size() int64 { return r.entry.Size }
 
-// Read implements io.Reader.
+// Read implements io.Reader. After an error, the next Read tries again from the same offset.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.off >= r.entry.Size {
 		return 0, io.EOF
@@ -146,13 +156,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 		r.piece = Piece{Off: r.off}
 	}
 	if r.off >= r.piece.Off+r.piece.Len {
-		var err error
-		if r.piece, err = r.stream.Next(); err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
+		piece, err := r.stream.Next()
+		if err != nil {
+			r.Close()
 			return 0, err
 		}
+		r.piece = piece
 	}
 	n := r.piece.copy(p, r.off)
 	r.off += int64(n)
@@ -173,10 +182,13 @@ func (c Piece) copy(p []byte, off int64) int {
 // Seek implements io.Seeker.
 func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
+	case io.SeekStart:
 	case io.SeekCurrent:
 		offset += r.off
 	case io.SeekEnd:
 		offset += r.entry.Size
+	default:
+		return r.off, fmt.Errorf("seek from %d, which is no place", whence)
 	}
 	if offset < 0 {
 		return r.off, fmt.Errorf("seek to %d", offset)
@@ -214,10 +226,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 		}
 		piece := Piece{Off: start, Len: row.n}
 		if !row.ref.IsZero() {
-			if piece.Data, err = r.src.Block(r.ctx, row.ref); err == nil && int64(len(piece.Data)) != row.n {
-				err = corrupt(row.ref, fmt.Errorf("leaf of %d bytes where %d were expected", len(piece.Data), row.n))
-			}
-			if err != nil {
+			if piece.Data, err = row.whole(r.src.Block(r.ctx, row.ref)); err != nil {
 				return done, err
 			}
 		}

@@ -130,6 +130,9 @@ func (s *Sink) Go(ctx context.Context, plain []byte, leaf bool) *Pending {
 
 // put seals and stores plain, unless it is known.
 func (s *Sink) put(ctx context.Context, plain []byte, leaf bool) (venti.Ref, error) {
+	if err := ctx.Err(); err != nil { // before the work of sealing; a store that is quick may never look
+		return venti.Ref{}, err
+	}
 	leaf = leaf && s.known != nil
 	var h Hash
 	if leaf {

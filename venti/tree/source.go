@@ -34,6 +34,7 @@ type flight struct {
 	done  chan struct{}
 	plain []byte
 	err   error
+	left  bool // the one who fetched was cancelled, which is not the others' business
 }
 
 // NewSource returns a Source over store that caches up to limit bytes of plaintext.
@@ -48,17 +49,23 @@ func (s *Source) Store() venti.Store { return s.store }
 // Block returns the plaintext of the block that ref names, from the cache if it is there. The slice is shared: do not
 // change it. Errors are those of the store and of seal.Open.
 func (s *Source) Block(ctx context.Context, ref venti.Ref) ([]byte, error) {
-	s.mu.Lock()
-	if el, ok := s.byRef[ref]; ok {
-		s.lru.MoveToFront(el)
-		s.mu.Unlock()
-		return el.Value.(*cached).plain, nil
-	}
-	if f, ok := s.flying[ref]; ok {
+	for {
+		s.mu.Lock()
+		if el, ok := s.byRef[ref]; ok {
+			s.lru.MoveToFront(el)
+			s.mu.Unlock()
+			return el.Value.(*cached).plain, nil
+		}
+		f, ok := s.flying[ref]
+		if !ok {
+			break
+		}
 		s.mu.Unlock()
 		select {
 		case <-f.done:
-			return f.plain, f.err
+			if !f.left {
+				return f.plain, f.err
+			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -68,6 +75,7 @@ func (s *Source) Block(ctx context.Context, ref venti.Ref) ([]byte, error) {
 	s.mu.Unlock()
 
 	f.plain, f.err = s.Fetch(ctx, ref)
+	f.left = f.err != nil && ctx.Err() != nil
 
 	s.mu.Lock()
 	delete(s.flying, ref)

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -36,7 +35,11 @@ type queued struct {
 
 // NewWriter returns a Writer of a stream that is cut as c says. The context governs everything the Writer does.
 func NewWriter(ctx context.Context, sink *Sink, c Cut) *Writer {
-	return &Writer{ctx: ctx, sink: sink, leaf: c != Entries(), cutter: newCutter(c, sink.gear), levels: make([][]row, 1)}
+	w := &Writer{ctx: ctx, sink: sink, leaf: c != Entries(), levels: make([][]row, 1)}
+	if w.err = c.Validate(); w.err == nil {
+		w.cutter = newCutter(c, sink.gear)
+	}
+	return w
 }
 
 // Write adds p to the stream.
@@ -44,7 +47,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	total := len(p)
 	for len(p) > 0 && w.err == nil {
 		if w.buf == nil {
-			w.buf = w.sink.Buffer(w.cutter.cut.Max)
+			w.buf = w.sink.Buffer(w.cutter.cut.longest())
 		}
 		used, end := w.cutter.scan(p)
 		w.buf = append(w.buf, p[:used]...)
@@ -64,14 +67,14 @@ func (w *Writer) Write(p []byte) (int, error) {
 func (w *Writer) ReadFrom(r io.Reader) (total int64, err error) {
 	for w.err == nil {
 		if w.buf == nil {
-			w.buf = w.sink.Buffer(w.cutter.cut.Max)
+			w.buf = w.sink.Buffer(w.cutter.cut.longest())
 		}
 		have := len(w.buf)
 		room := w.buf[have:min(cap(w.buf), have+readSize)]
 		n, err := r.Read(room)
 		total += int64(n)
 		w.take(room[:n])
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -92,7 +95,7 @@ func (w *Writer) take(p []byte) {
 		}
 		var next []byte
 		if len(p) > 0 {
-			next = w.sink.Buffer(w.cutter.cut.Max)
+			next = w.sink.Buffer(w.cutter.cut.longest())
 			copy(next[:len(p)], p)
 			p = next[:len(p)]
 		}
@@ -149,10 +152,11 @@ func isZero(p []byte) bool {
 
 // enqueue keeps the order of rows while blocks finish in any order; the Sink bounds how many are under way.
 func (w *Writer) enqueue(q queued) {
-	if w.size += q.n; w.size > maxStream {
+	if q.n > maxStream-w.size {
 		w.fail(fmt.Errorf("stream is over %d bytes", int64(maxStream)))
 		return
 	}
+	w.size += q.n
 	w.queue = append(w.queue, q)
 	w.drain(cap(w.sink.slots))
 }
@@ -226,6 +230,8 @@ func (w *Writer) Close() (venti.Entry, error) {
 	if len(w.buf) > 0 && w.err == nil {
 		w.flush()
 	}
+	w.sink.recycle(w.buf)
+	w.buf = nil
 	w.drain(0)
 	if w.err != nil || w.size == 0 {
 		return venti.Entry{}, w.err
