@@ -1,0 +1,171 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ventidhash/venti"
+	"ventidhash/venti/arena"
+)
+
+// Damage is something that Verify found.
+type Damage struct {
+	Score   venti.Score // the block; zero if nothing tells which one it was
+	Segment uint32      // where it lies, in the arenas
+	Offset  uint32
+	Length  uint32
+	Err     error // what is wrong; wraps venti.ErrCorrupt if a block is lost
+}
+
+// VerifyReport sums up what Verify looked at.
+type VerifyReport struct {
+	Blocks   int64 // rows of the index
+	Records  int64 // records in the arenas that could be read
+	Bytes    int64 // of those records
+	Missing  int64 // rows that the index lacked and has now
+	Dangling int64 // rows that pointed at nothing and are gone now
+	Damaged  int64 // damaged records, also of blocks that are there twice or that nobody needs
+}
+
+// Verify compares the index with the arenas, row by row and record by record, and puts the index right. With readData
+// it also reads every block and compares it with its score. fn hears of each damage; it may be nil.
+//
+// A block that turns out to be damaged is not there any more as far as Has and Put are concerned, so the next backup
+// that has it stores it again. Verify calls Own.
+func (s *Store) Verify(ctx context.Context, readData bool, fn func(Damage)) (rep VerifyReport, err error) {
+	err = s.tend(ctx, false, func(c *core) error {
+		v := verifier{core: c, readData: readData, fn: fn, damaged: map[arena.Loc]error{}}
+		err := v.run(ctx)
+		rep = v.rep
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("verifying the store: %w", err)
+	}
+	return rep, err
+}
+
+// verifier is one run of Verify.
+type verifier struct {
+	*core
+	readData bool
+	fn       func(Damage)
+	rep      VerifyReport
+	damaged  map[arena.Loc]error // ranges of which nothing tells what they held
+}
+
+func (v *verifier) report(s venti.Score, loc arena.Loc, err error) {
+	v.rep.Damaged++
+	if v.fn != nil {
+		v.fn(Damage{Score: s, Segment: loc.Segment, Offset: loc.Offset, Length: loc.Length, Err: err})
+	}
+}
+
+func (v *verifier) run(ctx context.Context) error {
+	for _, seg := range v.arena.Segments() {
+		err := v.segment(ctx, seg)
+		if err != nil && !errors.Is(err, arena.ErrGone) {
+			return err
+		}
+	}
+	if err := v.flushAll(ctx); err != nil {
+		return err
+	}
+	if err := v.x.rows(ctx, func(s venti.Score, r row, err error) error { return v.row(ctx, s, r, err) }); err != nil {
+		return err
+	}
+	for loc, err := range v.damaged {
+		v.report(venti.Score{}, loc, err)
+	}
+	return v.flushAll(ctx)
+}
+
+// flushAll writes all rows to where the walk over the rows finds them.
+func (v *verifier) flushAll(ctx context.Context) error {
+	if v.cfg.readOnly {
+		return v.replayFlush(ctx, &replay{})
+	}
+	return v.flush(ctx)
+}
+
+// segment looks at all records of a segment.
+func (v *verifier) segment(ctx context.Context, seg arena.Segment) error {
+	mode := arena.Headers
+	if v.readData {
+		mode = arena.Data
+	}
+	return v.arena.Scan(seg.ID, 0, mode, func(loc arena.Loc, rec arena.Record, damage error) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if rec.Key == nil {
+			v.damaged[loc] = damage
+			return nil
+		}
+		v.rep.Records++
+		v.rep.Bytes += int64(loc.Length)
+		s, err := parseScoreKey(rec.Key)
+		if err != nil || rec.Kind != kindBlock {
+			return nil // another program's
+		}
+		if v.readData && damage == nil && venti.Sum(rec.Data) != s {
+			damage = errors.New("bytes do not have this score")
+		}
+		if damage != nil {
+			v.report(s, loc, fmt.Errorf("%w: %w", venti.ErrCorrupt, damage))
+			return v.setBad(ctx, s, loc, true)
+		}
+		return v.record(ctx, s, loc)
+	})
+}
+
+// record sees to it that there is a row for the good record at loc.
+func (v *verifier) record(ctx context.Context, s venti.Score, loc arena.Loc) error {
+	defer v.flushSoon()
+	defer v.lockScore(s).Unlock()
+	r, ok, err := v.find(ctx, s)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		v.rep.Missing++
+		v.setState(s, row{loc: loc})
+	case r.bad && (v.readData || r.loc != loc):
+		// The row's record is bad and this one is not, or has turned out not to be.
+		r.bad, r.loc = false, loc
+		v.setState(s, r)
+	}
+	return nil
+}
+
+// row sees to it that a row points at a record of its block.
+func (v *verifier) row(ctx context.Context, s venti.Score, r row, err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %w", errIndex, err)
+	}
+	v.rep.Blocks++
+	rec, err := v.arena.ReadHeader(r.loc)
+	switch {
+	case err == nil && rec.Kind == kindBlock && string(rec.Key) == string(scoreKey(s)):
+		return nil
+	case err == nil:
+		err = errors.New("the record of another block")
+	case !errors.Is(err, arena.ErrGone) && !errors.Is(err, arena.ErrDamaged):
+		v.report(s, r.loc, unavailable(err))
+		return nil
+	}
+	defer v.lockScore(s).Unlock()
+	now, ok, lerr := v.x.lookup(ctx, s)
+	if lerr != nil || !ok || now.loc != r.loc {
+		return lerr // moved since
+	}
+	delete(v.damaged, r.loc)
+	v.rep.Dangling++
+	v.report(s, r.loc, fmt.Errorf("%w: %w", venti.ErrCorrupt, err))
+	if !v.cfg.readOnly {
+		v.x.remove(s)
+		v.mustFlush.Store(true)
+	}
+	return nil
+}
