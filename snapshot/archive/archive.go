@@ -75,7 +75,7 @@ type Result struct {
 	Same    int64 // files that it had
 	Failed  int64 // files and directories that could not be archived, or changed while they were read
 	Read    int64 // bytes read from files
-	Stored  int64 // bytes handed to the store, in sealed blocks, those that it had already included
+	Added   int64 // bytes of sealed blocks that the store did not have
 	SameTop bool  // the top directory is the parent's, block for block
 }
 
@@ -95,14 +95,15 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer r.cancel()
-	entry, err := r.pipeline(plan(cfg.Paths))
+	top := plan(cfg.Paths)
+	entry, err := r.pipeline(func(w *walker) error { return w.top(top) })
 	if err != nil {
 		return nil, err
 	}
 	return r.finish(ctx, entry)
 }
 
-// A run is one call of Run or Stream.
+// A run is one call of Run, Stream or Share.
 type run struct {
 	cfg     Config
 	ctx     context.Context
@@ -189,7 +190,7 @@ func (r *run) finish(ctx context.Context, top venti.Entry) (*Result, error) {
 	}
 	r.res.Root = root
 	r.res.Read = r.read.Load()
-	_, r.res.Stored = r.sink.Written()
+	_, r.res.Added = r.sink.Written()
 	return &r.res, nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // pipeline runs walk, readers, packer and assembler, and returns the top directory. When it returns, nothing of them
 // runs any more.
-func (r *run) pipeline(top *node) (venti.Entry, error) {
+func (r *run) pipeline(walk func(*walker) error) (venti.Entry, error) {
 	items := make(chan item, readAhead)
 	jobs := make(chan *job, readers)
 	packs := make(chan packed, assembling)
@@ -27,7 +27,7 @@ func (r *run) pipeline(top *node) (venti.Entry, error) {
 		defer close(jobs)
 		defer close(items)
 		w := &walker{run: r, out: items, jobs: jobs}
-		if walkErr = w.top(top); walkErr != nil {
+		if walkErr = walk(w); walkErr != nil {
 			r.cancel()
 		}
 	})

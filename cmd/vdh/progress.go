@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// A tally is what a long verb has done so far.
+type tally struct {
+	files, bytes int64
+	current      string
+}
+
+// lineEvery is how often progress is printed where there is no terminal.
+const lineEvery = 30 * time.Second
+
+// watch shows progress on standard error until stop is called: a bar on a terminal, a line now and then elsewhere,
+// nothing with --quiet. total is how many bytes there will be, 0 if that is not known. read may be called at any time.
+func (a *app) watch(ctx context.Context, verb string, total int64, read func() tally) (stop func()) {
+	switch {
+	case a.quiet || a.json || a.verbose:
+		return func() {}
+	case isTerminal(a.errs):
+		return a.bar(ctx, verb, total, read)
+	}
+	return a.lines(ctx, verb, read)
+}
+
+func (a *app) lines(ctx context.Context, verb string, read func() tally) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	begin := time.Now()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(lineEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				a.note("%s: %s, %s", verb, describe(read(), begin), read().current)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}
+
+// describe says how much was done and how fast.
+func describe(t tally, begin time.Time) string {
+	rate := float64(t.bytes) / max(time.Since(begin).Seconds(), 0.001)
+	return fmt.Sprintf("%s files, %s, %s/s", humanize.Comma(t.files), size(t.bytes), size(int64(rate)))
+}
+
+// size writes a number of bytes for people.
+func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+
+func (a *app) bar(ctx context.Context, verb string, total int64, read func() tally) func() {
+	begin := time.Now()
+	p := mpb.NewWithContext(ctx, mpb.WithOutput(a.errs), mpb.WithRefreshRate(150*time.Millisecond), mpb.WithWidth(30))
+	left := func(decor.Statistics) string {
+		t := read()
+		if total <= 0 || t.bytes <= 0 || t.bytes >= total {
+			return ""
+		}
+		eta := time.Duration(float64(time.Since(begin)) * float64(total-t.bytes) / float64(t.bytes))
+		return "  about " + eta.Round(time.Second).String() + " left"
+	}
+	text := func(decor.Statistics) string { return verb + ": " + describe(read(), begin) }
+	current := func(decor.Statistics) string { return "  " + shorten(read().current, columns(a)-100) }
+	bar := p.New(max(total, 1), mpb.BarStyle().Rbound("]").Lbound("["),
+		mpb.PrependDecorators(decor.Any(text)), mpb.AppendDecorators(decor.Any(left), decor.Any(current)), mpb.BarRemoveOnComplete())
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(150 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				bar.SetCurrent(min(read().bytes, max(total, 1)-1))
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wg.Wait()
+		bar.Abort(true)
+		p.Wait()
+	}
+}
+
+// columns returns the width of the terminal.
+func columns(a *app) int {
+	if f, ok := a.errs.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return w
+		}
+	}
+	return 80
+}
+
+// shorten keeps the end of a path, with what cannot be printed quoted.
+func shorten(path string, n int) string {
+	path = printable(path)
+	if n = max(n, 16); len(path) > n {
+		path = "…" + path[len(path)-n:]
+	}
+	return path
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"ventidhash/snapshot"
+	"ventidhash/venti"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartial     = 3   // done, but some files could not be read or written
+	exitRedundancy  = 4   // stored, but below the target redundancy
+	exitNoSnapshot  = 10  // no such snapshot
+	exitUnavailable = 11  // blocks are unavailable now
+	exitInterrupted = 130 // Ctrl-C or SIGTERM
+)
+
+// memoryLimit is what the garbage collector aims to stay under, in bytes.
+const memoryLimit = 128 << 20
+
+// A partial error says that the work was done except for what was reported.
+type partial struct{ text string }
+
+func (p partial) Error() string { return p.text }
+
+// A usage error is one in the words of the command.
+type usage struct{ error }
+
+func (u usage) Unwrap() error { return u.error }
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	a := &app{in: in, out: out, errs: errs}
+	cmd := newRoot(a)
+	cmd.SetArgs(args)
+	cmd.SetIn(in)
+	cmd.SetOut(out)
+	cmd.SetErr(errs)
+	err := cmd.ExecuteContext(ctx)
+	if closeErr := a.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "vdh:", err)
+	}
+	return exitCode(ctx, err)
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var (
+		p partial
+		u usage
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &p):
+		return exitPartial
+	case errors.As(err, &u):
+		return exitUsage
+	case errors.Is(err, snapshot.ErrNoSnapshot), errors.Is(err, snapshot.ErrAmbiguous):
+		return exitNoSnapshot
+	case errors.Is(err, venti.ErrUnavailable):
+		return exitUnavailable
+	}
+	return exitFailed
+}
+
+const rootHelp = `vdh keeps snapshots of file systems. A snapshot is named by one score, and that score brings
+everything back: list it, restore it, read a file of it.
+
+Nothing needs to be set up. The first backup makes an identity and a store under
+$XDG_DATA_HOME/vdh; write the identity's recovery phrase down (vdh init --show-phrase).
+
+A snapshot is named by vac:SCORE, by 8 or more digits of its score, by latest, or by
+latest@HOST:/PATH, the newest one that holds that path; /PATH behind it names a part of it.
+
+Every flag is also a key of the config file, $XDG_CONFIG_HOME/vdh/config.toml, and an
+environment variable: --exclude-caches is exclude-caches and VDH_EXCLUDE_CACHES.
+
+Exit codes: 0 done; 1 failed; 2 usage; 3 done, but some files could not be read or written;
+4 stored, but below the target redundancy; 10 no such snapshot; 11 unavailable now;
+130 interrupted.`
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "vdh",
+		Short: "archive file systems into content-addressed blocks",
+		Long:  rootHelp,
+		Example: `  vdh backup /srv                       keep a snapshot; prints vac:SCORE
+  vdh snapshots                         list what is kept
+  vdh restore latest --target /tmp/out  bring it back`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.configure(cmd) },
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.storePath, "store", "", "folder of the store (default $XDG_DATA_HOME/vdh/store)")
+	f.BoolVar(&a.json, "json", false, "print JSON lines")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "print each file")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
+	for _, verb := range []func(*app) *cobra.Command{newInit, newBackup} {
+		root.AddCommand(verb(a))
+	}
+	return root
+}
+
+// args wraps a cobra argument check so that its failure is a usage error.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, argv []string) error {
+		if err := check(cmd, argv); err != nil {
+			return usage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
