@@ -93,10 +93,12 @@ func (f *fetch) get(ctx context.Context, src *Source, r row) {
 	}
 }
 
-// leaf returns the plaintext of a leaf, checked against the length that its row gives. Small leaves, which are
-// directories as a rule, go through the cache.
+// smallLeaf is the length up to which leaves that are read in order go through the cache: directories as a rule.
+const smallLeaf = 256 << 10
+
+// leaf returns the plaintext of a leaf, checked against the length that its row gives.
 func (s *Source) leaf(ctx context.Context, r row) (plain []byte, err error) {
-	if r.n <= smallBuf {
+	if r.n <= smallLeaf {
 		plain, err = s.Block(ctx, r.ref)
 	} else {
 		plain, err = s.Fetch(ctx, r.ref)

@@ -12,8 +12,12 @@ func corrupt(ref venti.Ref, err error) error {
 	return &venti.BlockError{Op: "read", Score: ref.Score, Err: fmt.Errorf("%w: %w", venti.ErrCorrupt, err)}
 }
 
-// rows returns the rows of the pointer block ref, which is of the given level and stands for size bytes.
+// rows returns the rows of the pointer block ref, which is of the given level and stands for size bytes. They are
+// shared.
 func (s *Source) rows(ctx context.Context, ref venti.Ref, level int, size int64) ([]row, error) {
+	if rows, ok := s.parsed(ref, level, size); ok {
+		return rows, nil
+	}
 	plain, err := s.Block(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -22,6 +26,7 @@ func (s *Source) rows(ctx context.Context, ref venti.Ref, level int, size int64)
 	if err != nil {
 		return nil, corrupt(ref, err)
 	}
+	s.keepRows(ref, rows, level, size)
 	return rows, nil
 }
 

@@ -3,7 +3,6 @@ package tree
 import (
 	"context"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"github.com/zeebo/blake3"
@@ -33,22 +32,22 @@ type Sink struct {
 	slots  chan struct{} // one token for each block being sealed or waiting for it
 
 	large, small chan []byte // free buffers of largeBuf and smallBuf capacity; a sync.Pool would drop them at each GC
-	sealed       chan []byte // free buffers for sealed blocks
 
 	blocks atomic.Int64
 	bytes  atomic.Int64
 }
 
+// Both have room for a sealed block as well: the small ones for that of the longest leaf of entries.
 const (
-	largeBuf = seal.MaxPlain
-	smallBuf = 256 << 10
+	largeBuf = venti.MaxBlock
+	smallBuf = smallLeaf + 1<<10
 )
 
 // NewSink returns a Sink over store. known may be nil; else leaves of files that it knows are not sealed again.
 func NewSink(store venti.Store, sealer *seal.Sealer, known known) *Sink {
 	slots := 2 * runtime.GOMAXPROCS(0)
 	return &Sink{store: store, sealer: sealer, known: known, gear: newGear(), slots: make(chan struct{}, slots),
-		large: make(chan []byte, slots), small: make(chan []byte, slots), sealed: make(chan []byte, slots)}
+		large: make(chan []byte, 2*slots), small: make(chan []byte, 2*slots)}
 }
 
 // Written returns how many blocks, and bytes of them, the Sink has handed to its store, those that the store had
@@ -150,9 +149,8 @@ func (s *Sink) put(ctx context.Context, plain []byte, leaf bool) (venti.Ref, err
 
 // Put seals and stores plain. It does not keep the slice.
 func (s *Sink) Put(ctx context.Context, plain []byte) (venti.Ref, error) {
-	buf := take(s.sealed, 0)
-	block, key, err := s.sealer.Seal(slices.Grow(buf, len(plain)+2*seal.Overhead), plain)
-	defer give(s.sealed, block)
+	block, key, err := s.sealer.Seal(s.Buffer(len(plain)+seal.Overhead), plain)
+	defer s.recycle(block)
 	if err != nil {
 		return venti.Ref{}, err
 	}

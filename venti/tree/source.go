@@ -16,7 +16,7 @@ type Source struct {
 	sealer *seal.Sealer
 	limit  int
 
-	// mu protects the following. Sum of the lengths of the values in lru == size.
+	// mu protects the following. Sum of the weights of the values in lru == size.
 	mu     sync.Mutex
 	lru    *list.List // of *cached, most recent first
 	byRef  map[venti.Ref]*list.Element
@@ -24,10 +24,16 @@ type Source struct {
 	size   int
 }
 
+// A cached block; of a pointer block the rows are kept as well once they have been parsed.
 type cached struct {
 	ref   venti.Ref
 	plain []byte
+	rows  []row
+	level int   // of the pointer block
+	below int64 // the bytes of the stream that rows stand for
 }
+
+func (c *cached) weight() int { return len(c.plain) + len(c.rows)*(venti.RefSize+8) }
 
 // A flight is one fetch that others may wait for.
 type flight struct {
@@ -92,13 +98,46 @@ func (s *Source) keep(ref venti.Ref, plain []byte) {
 	if len(plain) > s.limit {
 		return
 	}
-	s.byRef[ref] = s.lru.PushFront(&cached{ref, plain})
+	s.byRef[ref] = s.lru.PushFront(&cached{ref: ref, plain: plain})
 	s.size += len(plain)
+	s.shrink()
+}
+
+// shrink forgets what was not used for longest until the rest is within the limit; mu is held.
+func (s *Source) shrink() {
 	for s.size > s.limit {
-		el := s.lru.Back()
-		c := s.lru.Remove(el).(*cached)
+		c := s.lru.Remove(s.lru.Back()).(*cached)
 		delete(s.byRef, c.ref)
-		s.size -= len(c.plain)
+		s.size -= c.weight()
+	}
+}
+
+// parsed returns the rows of a pointer block, if they are cached for that level and length.
+func (s *Source) parsed(ref venti.Ref, level int, size int64) ([]row, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	el, ok := s.byRef[ref]
+	if !ok {
+		return nil, false
+	}
+	c := el.Value.(*cached)
+	if c.rows == nil || c.level != level || c.below != size {
+		return nil, false
+	}
+	s.lru.MoveToFront(el)
+	return c.rows, true
+}
+
+// keepRows adds its rows to a pointer block that is cached.
+func (s *Source) keepRows(ref venti.Ref, rows []row, level int, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if el, ok := s.byRef[ref]; ok {
+		c := el.Value.(*cached)
+		s.size -= c.weight()
+		c.rows, c.level, c.below = rows, level, size
+		s.size += c.weight()
+		s.shrink()
 	}
 }
 
