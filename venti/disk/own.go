@@ -31,7 +31,7 @@ func (s *Store) Own(ctx context.Context) error {
 
 // owner returns this process's tenure as owner, or as one who can only read.
 func (s *Store) owner(ctx context.Context) (*tenure, error) {
-	t, err := s.tenure(ctx, false)
+	t, err := s.tenure(ctx)
 	if err != nil || t.core != nil && !t.isOver() {
 		return t, err
 	}
@@ -60,8 +60,10 @@ var errWaited = errors.New("waited for too long")
 
 // takeOver asks the owner for the store until this process has it. Meanwhile all others stand back.
 func (s *Store) takeOver(ctx context.Context) (*tenure, error) {
+	s.owning.Add(1)
+	defer s.owning.Add(-1)
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		t, err := s.tenure(ctx, true)
+		t, err := s.tenure(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"ventidhash/venti"
 	"ventidhash/venti/wire"
@@ -21,7 +22,8 @@ type Store struct {
 	log *slog.Logger
 	id  string
 
-	turn chan struct{} // holds one value; whoever has it may change cur
+	turn   chan struct{} // holds one value; whoever has it may acquire the store
+	owning atomic.Int32  // calls of Own that contend for the store
 
 	mu     sync.Mutex // protects the following
 	cur    *tenure    // nil while this process is neither owner nor guest
@@ -55,7 +57,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, log: cfg.Log, id: id, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
-	if _, err := s.tenure(ctx, false); err != nil {
+	if _, err := s.tenure(ctx); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	return s, nil
@@ -123,7 +125,7 @@ func (s *Store) Close() error {
 // operations may be repeated.
 func (s *Store) do(ctx context.Context, f func(venti.Store) error) error {
 	for try := 1; ; try++ {
-		t, err := s.tenure(ctx, false)
+		t, err := s.tenure(ctx)
 		if err != nil {
 			return err
 		}
@@ -155,9 +157,8 @@ func blockError(op string, s venti.Score, err error) error {
 	return &venti.BlockError{Op: op, Score: s, Err: err}
 }
 
-// tenure returns how this process has the store, and acquires it if it has not. With own it takes part in the contest
-// for the lock even if another process has asked to be left alone.
-func (s *Store) tenure(ctx context.Context, own bool) (*tenure, error) {
+// tenure returns how this process has the store, and acquires it if it has not.
+func (s *Store) tenure(ctx context.Context) (*tenure, error) {
 	if t, err := s.current(); t != nil || err != nil {
 		return t, err
 	}
@@ -170,7 +171,7 @@ func (s *Store) tenure(ctx context.Context, own bool) (*tenure, error) {
 	if t, err := s.current(); t != nil || err != nil {
 		return t, err
 	}
-	t, err := s.acquire(ctx, own)
+	t, err := s.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -87,11 +87,12 @@ const (
 // quicker.
 const contest = 200 * time.Millisecond
 
-// acquire makes this process owner or guest. With own it prefers to be the owner.
-func (s *Store) acquire(ctx context.Context, own bool) (*tenure, error) {
+// acquire makes this process owner or guest. While one of its goroutines runs Own, it prefers to be the owner.
+func (s *Store) acquire(ctx context.Context) (*tenure, error) {
 	began := time.Now()
 	var last error
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		own := s.owning.Load() > 0
 		if own || !s.wanted() {
 			t, err := s.tryOwn(ctx)
 			if t != nil || err != nil {
