@@ -94,7 +94,7 @@ func (w *walker) top(n *node) error {
 type frame struct {
 	w    *vac.DirWriter
 	dir  *vac.Dir
-	raw  []byte // the old record, if the directory's own metadata is unchanged
+	raw  []byte // the parent's record of it, if there is one
 	path string
 }
 
@@ -123,6 +123,9 @@ func (r *run) assemble(in <-chan packed, ask chan<- struct{}) (venti.Entry, erro
 			err = f.w.Drop()
 		case fail:
 			r.warn(it.path, it.err)
+			if it.raw != nil {
+				err = f.w.Drop()
+			}
 		case keep:
 			if err = f.w.Keep(it.dir.Name, it.raw); err == nil {
 				r.saved(&it.item, it.dir)
@@ -152,20 +155,28 @@ func (r *run) dirWriter(old vac.Content) *vac.DirWriter {
 
 // leave ends a directory and adds it to the one above.
 func (r *run) leave(f, above *frame) error {
-	content, same, err := f.w.Close()
+	content, _, err := f.w.Close()
 	if err != nil {
 		return err
 	}
 	r.dirs++
 	r.cfg.Progress.Dirs.Add(1)
-	if same && f.raw != nil {
-		return above.w.Keep(f.dir.Name, f.raw)
-	}
 	f.dir.Content = content
-	if err := above.w.Add(f.dir); err != nil {
-		return fmt.Errorf("directory %q: %w", f.path, err)
+	_, err = put(above.w, f.dir, f.raw, f.path)
+	return err
+}
+
+// put adds an entry that is new, or replaces the parent's record of it.
+func put(w *vac.DirWriter, d *vac.Dir, raw []byte, path string) (same bool, err error) {
+	if raw == nil {
+		err = w.Add(d)
+	} else {
+		same, err = w.Replace(d, raw)
 	}
-	return nil
+	if err != nil {
+		err = fmt.Errorf("entry %q: %w", path, err)
+	}
+	return same, err
 }
 
 // add adds a new or changed entry.
@@ -184,8 +195,12 @@ func (r *run) add(f *frame, it *packed, ask chan<- struct{}) error {
 	if it.job != nil && it.job.warning != nil {
 		r.warn(it.path, it.job.warning)
 	}
-	if err := f.w.Add(d); err != nil {
-		return fmt.Errorf("entry %q: %w", it.path, err)
+	same, err := put(f.w, d, it.raw, it.path)
+	if err != nil {
+		return err
+	}
+	if same {
+		it.what = Unchanged
 	}
 	r.saved(&it.item, d)
 	return nil

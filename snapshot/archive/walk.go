@@ -18,7 +18,7 @@ type item struct {
 	step step
 	path string
 	dir  *vac.Dir // of enter, add and keep
-	raw  []byte   // of keep: the old record; of enter: the old record if the directory's own metadata is unchanged
+	raw  []byte   // the parent's record of the entry, if it has one
 	old  vac.Content
 	job  *job  // of add: content being read
 	err  error // of fail
@@ -74,11 +74,11 @@ func (w *walker) virtual(n *node, path string, old *vac.Content) error {
 		}
 		it := item{step: enter, path: full, dir: &vac.Dir{Name: kid.name, Type: vac.Directory, Mode: 0o755, Links: 1}}
 		var content *vac.Content
-		if was != nil && was.dir.Type == vac.Directory {
-			content = &was.dir.Content
-			it.old = *content
-			if was.dir.Inode == 0 && was.dir.ModTime == (vac.Stamp{}) {
-				it.raw = was.raw
+		if was != nil {
+			it.raw = was.raw
+			if was.dir.Type == vac.Directory {
+				content = &was.dir.Content
+				it.old = *content
 			}
 		}
 		if err := w.emit(it); err != nil {
@@ -149,41 +149,38 @@ func (w *walker) directory(h *handle, path string, dev uint64, old *vac.Content)
 func (w *walker) visit(h *handle, name, path string, st *unix.Stat_t, dev uint64, was *oldEntry) error {
 	w.cfg.Progress.Current.Store(&path)
 	same := was != nil && w.unchanged(was.dir, st)
+	if same && was.dir.Type != vac.Directory {
+		return w.emit(item{step: keep, path: path, dir: was.dir, raw: was.raw, what: Unchanged})
+	}
 	d, err := w.toDir(name, st)
 	if err != nil {
-		return w.failed(path, err)
+		return w.lost(item{path: path, raw: rawOf(was)}, err)
 	}
 	if d.Type == vac.Directory {
 		return w.enter(h, name, path, d, uint64(st.Dev) != dev, dev, was, same)
 	}
-	if same {
-		return w.emit(item{step: keep, path: path, dir: was.dir, raw: was.raw, what: Unchanged})
-	}
-	what := New
+	it := item{step: add, path: path, dir: d, what: New}
 	if was != nil {
-		what = Changed
-		if err := w.emit(item{step: drop}); err != nil {
-			return err
-		}
+		it.what, it.raw = Changed, was.raw
 	}
 	if d.Type != vac.File {
 		if err := w.metadata(h, name, path, d); err != nil {
-			return w.failed(path, err)
+			return w.lost(it, err)
 		}
-		return w.emit(item{step: add, path: path, dir: d, what: what})
+		return w.emit(it)
 	}
-	j := &job{at: h.share(), name: name, path: path, dir: d, stat: *st, done: make(chan struct{})}
+	it.job = &job{at: h.share(), name: name, path: path, dir: d, stat: *st, done: make(chan struct{})}
 	select {
-	case w.jobs <- j:
+	case w.jobs <- it.job:
 	case <-w.ctx.Done():
 		return w.ctx.Err()
 	}
-	return w.emit(item{step: add, path: path, dir: d, job: j, what: what})
+	return w.emit(it)
 }
 
 // enter walks a directory with all that is below it. foreign says that it lies on another file system.
 func (w *walker) enter(h *handle, name, path string, d *vac.Dir, foreign bool, dev uint64, was *oldEntry, same bool) error {
-	it := item{step: enter, path: path, dir: d}
+	it := item{step: enter, path: path, dir: d, raw: rawOf(was)}
 	var old *vac.Content
 	if was != nil && was.dir.Type == vac.Directory {
 		old = &was.dir.Content
@@ -199,9 +196,8 @@ func (w *walker) enter(h *handle, name, path string, d *vac.Dir, foreign bool, d
 	}
 	switch {
 	case same && sub != nil:
-		it.raw = was.raw
-		it.dir = &vac.Dir{}
-		*it.dir = *was.dir
+		unchanged := *was.dir // with its attributes
+		it.dir = &unchanged
 	case sub != nil:
 		if d.Xattrs, err = fdXattrs(sub.fd); err != nil {
 			if err := w.failed(path, pathError("read attributes of", path, err)); err != nil {
@@ -222,6 +218,12 @@ func (w *walker) enter(h *handle, name, path string, d *vac.Dir, foreign bool, d
 		}
 	}
 	return w.emit(item{step: leave})
+}
+
+// lost emits a failure in the place of it.
+func (w *walker) lost(it item, err error) error {
+	it.step, it.err = fail, err
+	return w.emit(it)
 }
 
 // unchanged reports whether the parent's entry d still describes the file with st, whose content need not be read.
@@ -344,6 +346,14 @@ func (o *oldEntries) take(name string) *oldEntry {
 	}
 	o.next = nil
 	return e
+}
+
+// rawOf returns the record of an entry, or nil.
+func rawOf(e *oldEntry) []byte {
+	if e == nil {
+		return nil
+	}
+	return e.raw
 }
 
 func (o *oldEntries) close() {
