@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
 )
@@ -285,106 +283,6 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", venti.ErrUnavailable, err)
 }
 
-// flushSoon starts a flush in the background when enough has gathered, and waits for it when far too much has.
-func (c *core) flushSoon() {
-	waiting := c.x.waiting()
-	if waiting < flushRows && c.unflushed.Load() < flushBytes {
-		return
-	}
-	if waiting >= 8*flushRows {
-		c.reportFlush(c.flush(context.Background()))
-		return
-	}
-	if c.flushing.CompareAndSwap(false, true) {
-		c.bg.Go(func() {
-			defer c.flushing.Store(false)
-			c.reportFlush(c.flush(context.Background()))
-		})
-	}
-}
-
-// reportFlush logs a failed flush. Nothing is lost by it: the rows are still in memory and can be had from the arenas.
-func (c *core) reportFlush(err error) {
-	if err != nil {
-		c.log.Warn("rows could not be written to the index; they wait in memory", slog.Any("err", err))
-	}
-}
-
-// flush writes the rows that wait to the index, and how far the index now goes. What the rows point at is made durable
-// first: the index never says more than the arenas hold after a power cut.
-func (c *core) flush(ctx context.Context) error {
-	c.flushMu.Lock()
-	defer c.flushMu.Unlock()
-	c.gate.Lock()
-	bytes := c.unflushed.Swap(0)
-	must := c.mustFlush.Swap(false)
-	n := c.x.begin()
-	ends := c.arena.Segments()
-	c.gate.Unlock()
-	err := c.room.forIndex(c.cfg)
-	if err == nil {
-		err = c.writeIndex(ctx, n, ends)
-	} else {
-		c.x.abort()
-	}
-	if err != nil {
-		c.unflushed.Add(bytes)
-		if must {
-			c.mustFlush.Store(true)
-		}
-	}
-	return err
-}
-
-// writeIndex writes the n changes that begin set apart, and marks that say that all segments are indexed as far as ends
-// says. The caller holds flushMu.
-func (c *core) writeIndex(ctx context.Context, n int, ends []arena.Segment) error {
-	changed := c.changedMarks(ends)
-	if n == 0 && len(changed) == 0 {
-		c.x.abort()
-		return nil
-	}
-	if err := c.arena.Sync(ctx); err != nil {
-		c.x.abort()
-		return err
-	}
-	if err := c.x.write(ctx, changed); err != nil {
-		return err
-	}
-	for id, m := range changed {
-		if m == nil {
-			delete(c.marks, id)
-		} else {
-			c.marks[id] = *m
-		}
-	}
-	return nil
-}
-
-// changedMarks returns how the marks have to change to say that all segments are indexed as far as ends says.
-func (c *core) changedMarks(ends []arena.Segment) map[uint32]*mark {
-	changed := map[uint32]*mark{}
-	there := make(map[uint32]bool, len(ends))
-	for _, seg := range ends {
-		there[seg.ID] = true
-		m, ok := c.marks[seg.ID]
-		if ok && m.end == seg.Size {
-			continue
-		}
-		if !ok {
-			m.unique, _ = c.arena.Unique(seg.ID) // zero if damaged; Verify reports that
-		}
-		m.end = seg.Size
-		changed[seg.ID] = &m
-	}
-	for id := range c.marks {
-		if !there[id] {
-			changed[id] = nil
-		}
-	}
-	return changed
-}
-
 // shut writes what the next Open could not find out by itself, and closes everything.
 func (c *core) shut() error {
 	c.bg.Wait()
@@ -393,39 +291,4 @@ func (c *core) shut() error {
 		err = c.flush(context.Background())
 	}
 	return errors.Join(err, c.close(), c.arena.Close())
-}
-
-// roomCheck keeps the disk from being filled to the last byte: the index needs some room to be written, and a writer
-// that is told early loses nothing.
-type roomCheck struct {
-	since atomic.Int64 // bytes put since the last look
-	full  atomic.Bool
-}
-
-// check returns an error when less than the reserve is free. It looks every MiB, and always while the disk is full.
-func (r *roomCheck) check(cfg Config, n int) error {
-	if r.since.Add(int64(n)) < 1<<20 && !r.full.Load() {
-		return nil
-	}
-	r.since.Store(0)
-	free, total, err := space(cfg.Dir)
-	if err != nil {
-		return nil // a file system that does not say; the write itself will
-	}
-	full := free < cfg.reserve(total)
-	r.full.Store(full)
-	if full {
-		return fmt.Errorf("the disk of %s is full: %d MiB are free, of which %d are kept back for the index (free some space or prune, then run again; what was stored is safe): %w",
-			cfg.Dir, free>>20, cfg.reserve(total)>>20, unix.ENOSPC)
-	}
-	return nil
-}
-
-// forIndex returns an error when the index may find no room: Badger would try for ever.
-func (r *roomCheck) forIndex(cfg Config) error {
-	free, total, err := space(cfg.Dir)
-	if err == nil && free < cfg.reserve(total)/2 {
-		return fmt.Errorf("the disk of %s is full: %w", cfg.Dir, unix.ENOSPC)
-	}
-	return nil
 }
