@@ -1,0 +1,221 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"ventidhash/snapshot"
+	"ventidhash/venti"
+	"ventidhash/venti/seal"
+	"ventidhash/venti/tree"
+)
+
+// A Config says what to open.
+type Config struct {
+	Dir   string      // the folder of the head and its companions; made when first written
+	Store venti.Store // where the blocks go; without one the catalog can be listed from its copies, and not changed
+	Owner *Owner
+}
+
+// Validate reports the first field that cannot be.
+func (c *Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return errors.New("catalog: Dir is empty")
+	case c.Owner == nil:
+		return errors.New("catalog: Owner is nil")
+	}
+	return nil
+}
+
+// A Catalog is an owner's list of snapshots. It keeps nothing open and nothing in memory, and may be used by many
+// goroutines and processes at once.
+type Catalog struct {
+	cfg    Config
+	sealer *seal.Sealer
+}
+
+// Open returns the catalog in cfg.Dir, which need not exist yet. A head that is there is checked: one that is damaged or
+// of another owner is a *HeadError.
+func Open(cfg Config) (*Catalog, error) {
+	c, err := newCatalog(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Head(); err != nil && !errors.Is(err, ErrNoHead) {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newCatalog(cfg Config) (*Catalog, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	sealer, err := seal.New(cfg.Owner.Secret())
+	if err != nil {
+		return nil, err
+	}
+	return &Catalog{cfg: cfg, sealer: sealer}, nil
+}
+
+// List returns all snapshots, by time and then by score. The caller owns the slice. It asks the store only for blocks
+// of which no good copy is in the folder.
+func (c *Catalog) List(ctx context.Context) ([]snapshot.Snapshot, error) {
+	head, err := c.Head()
+	for {
+		if errors.Is(err, ErrNoHead) {
+			return []snapshot.Snapshot{}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		list, _, err := c.read(ctx, newBlocks(&c.cfg), head.Score)
+		if err == nil || ctx.Err() != nil {
+			return list, err
+		}
+		// A writer may have replaced the head, and removed the copies, since it was read.
+		now, headErr := c.Head()
+		if headErr != nil || now == head {
+			return nil, err
+		}
+		head = now
+	}
+}
+
+// Root returns the ref of the root of the newest catalog, so that its blocks can be kept; without a catalog, the zero
+// Ref.
+func (c *Catalog) Root(ctx context.Context) (venti.Ref, error) {
+	head, err := c.Head()
+	if errors.Is(err, ErrNoHead) {
+		return venti.Ref{}, nil
+	}
+	if err != nil {
+		return venti.Ref{}, err
+	}
+	_, ref, err := c.source(newBlocks(&c.cfg)).OwnRoot(ctx, c.cfg.Owner.RootKey(), head.Score)
+	return ref, err
+}
+
+// Add puts s into the list, in place of one of the same score. The blocks of s must have been stored before; Update
+// syncs them.
+func (c *Catalog) Add(ctx context.Context, s snapshot.Snapshot) error {
+	return c.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+		list = slices.DeleteFunc(list, func(old snapshot.Snapshot) bool { return old.Score == s.Score })
+		return append(list, s), nil
+	})
+}
+
+// Remove takes the snapshots with these scores off the list. One that is not in it is passed over.
+func (c *Catalog) Remove(ctx context.Context, scores ...venti.Score) error {
+	return c.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+		return slices.DeleteFunc(list, func(s snapshot.Snapshot) bool { return slices.Contains(scores, s.Score) }), nil
+	})
+}
+
+// Update replaces the list by what change makes of it. Writers take turns, so no change is lost; change may keep and
+// alter the slice. When Update returns nil, the new list and everything that was put into the store before are durable;
+// after any error the list is the old one, unless the error came from making the new head durable, when it may be
+// either. A list that stays the same is not written.
+func (c *Catalog) Update(ctx context.Context, change func([]snapshot.Snapshot) ([]snapshot.Snapshot, error)) (err error) {
+	if c.cfg.Store == nil {
+		return errors.New("catalog: without a store it cannot be changed")
+	}
+	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, c.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+
+	head, err := c.Head()
+	if err != nil && !errors.Is(err, ErrNoHead) {
+		return err
+	}
+	b := newBlocks(&c.cfg)
+	var list []snapshot.Snapshot
+	var before []byte
+	if head.Sequence > 0 {
+		if list, before, err = c.read(ctx, b, head.Score); err != nil {
+			return err
+		}
+	}
+	if list, err = change(list); err != nil {
+		return err
+	}
+	stream := Encode(list)
+	if _, err := Decode(stream); err != nil {
+		return fmt.Errorf("not stored, for it could not be read back: %w", err)
+	}
+	if bytes.Equal(stream, before) {
+		return nil
+	}
+	score, err := c.write(ctx, b, stream)
+	if err != nil {
+		return err
+	}
+	if err := c.replaceHead(head, c.cfg.Owner.SignHead(head.Sequence+1, score, time.Now())); err != nil {
+		return err
+	}
+	b.tidy()
+	return nil
+}
+
+const (
+	cacheSize = 1 << 20
+	maxStream = 1 << 30 // bytes of a catalog
+)
+
+func (c *Catalog) source(b *blocks) *tree.Source { return tree.NewSource(b, c.sealer, cacheSize) }
+
+// read returns the list under the root with the given score, and the stream that it was in.
+func (c *Catalog) read(ctx context.Context, b *blocks, score venti.Score) ([]snapshot.Snapshot, []byte, error) {
+	src := c.source(b)
+	root, _, err := src.OwnRoot(ctx, c.cfg.Owner.RootKey(), score)
+	if err != nil {
+		return nil, nil, fmt.Errorf("catalog: %w", err)
+	}
+	if root.Kind != venti.RootCatalog {
+		return nil, nil, corruptf("catalog: root %s is no catalog's", score)
+	}
+	if root.Top.Size > maxStream {
+		return nil, nil, corruptf("catalog: its stream of %d bytes is over the bound of %d", root.Top.Size, maxStream)
+	}
+	r := tree.NewReader(ctx, src, root.Top)
+	defer r.Close()
+	stream := make([]byte, root.Top.Size)
+	if _, err := io.ReadFull(r, stream); err != nil {
+		return nil, nil, fmt.Errorf("catalog: %w", err)
+	}
+	list, err := Decode(stream)
+	return list, stream, err
+}
+
+// write stores the stream and its root, durably, and returns the root's score.
+func (c *Catalog) write(ctx context.Context, b *blocks, stream []byte) (venti.Score, error) {
+	sink := tree.NewSink(b, c.sealer, nil)
+	w := tree.NewWriter(ctx, sink, tree.Entries())
+	_, writeErr := w.Write(stream)
+	top, err := w.Close()
+	if err = errors.Join(writeErr, err); err != nil {
+		return venti.Score{}, fmt.Errorf("catalog: %w", err)
+	}
+	now := time.Now().UTC()
+	ref, err := sink.PutRoot(ctx, c.cfg.Owner.RootKey(),
+		&venti.Root{Kind: venti.RootCatalog, Time: now, Floor: now, Top: top})
+	if err != nil {
+		return venti.Score{}, fmt.Errorf("catalog: %w", err)
+	}
+	if err := b.Sync(ctx); err != nil {
+		return venti.Score{}, fmt.Errorf("catalog: %w", err)
+	}
+	return ref.Score, nil
+}
