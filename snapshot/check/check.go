@@ -27,6 +27,8 @@ type Config struct {
 	// Progress hears how far Run has come, after each block, from one goroutine at a time. It must be quick. May be
 	// nil.
 	Progress func(Progress)
+
+	maxClaims int // tests set it
 }
 
 // Validate returns an error that names the field and the rule, if there is one to name.
@@ -35,6 +37,13 @@ func (c Config) Validate() error {
 		return fmt.Errorf("check: Workers is %d, below 0", c.Workers)
 	}
 	return nil
+}
+
+func (c Config) claims() int {
+	if c.maxClaims > 0 {
+		return c.maxClaims
+	}
+	return maxClaims
 }
 
 func (c Config) workers() int {

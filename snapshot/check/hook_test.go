@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"ventidhash/venti"
@@ -41,11 +42,21 @@ func (f *faulty) Get(ctx context.Context, s venti.Score) ([]byte, error) {
 	return f.Memory.Get(ctx, s)
 }
 
-func (f *faulty) Has(ctx context.Context, s []venti.Score) ([]bool, error) {
-	if err := f.fault(venti.Score{}); err != nil {
+// Has says of a faulty block that it is not there, or fails if the block is unavailable.
+func (f *faulty) Has(ctx context.Context, scores []venti.Score) ([]bool, error) {
+	has, err := f.Memory.Has(ctx, scores)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.hook(); err != nil {
 		return nil, err
 	}
-	return f.Memory.Has(ctx, s)
+	for i, s := range scores {
+		if errors.Is(f.faults[s], venti.ErrUnavailable) {
+			return nil, &venti.BlockError{Op: "has", Score: s, Err: f.faults[s]}
+		}
+		has[i] = has[i] && f.faults[s] == nil
+	}
+	return has, err
 }
 
 // set makes Get of a block fail with err, until it is called with nil.

@@ -181,7 +181,7 @@ func (s *scan) small(ctx context.Context, u vac.Use) error {
 	if b.open > 0 && b.used == s.shares[u.Ref.Score].Used {
 		return s.give(ctx, job{ref: b.ref, size: -1, claims: b.hand()})
 	}
-	if s.claims.n >= maxClaims {
+	if s.claims.n >= s.cfg.claims() {
 		return s.handAll(ctx)
 	}
 	return nil
