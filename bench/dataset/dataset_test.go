@@ -104,7 +104,7 @@ func TestGolden(t *testing.T) {
 		made, changed string
 	}{
 		{dataset.Set{Kind: dataset.Noise, Seed: 1, Shrink: 400}, "1e04bfce02266a12", "31be3d858e73ee10"},
-		{dataset.Set{Kind: dataset.Small, Seed: 1, Shrink: 50}, "64a208a55aa00bcb", "56559a72bb332a52"},
+		{dataset.Set{Kind: dataset.Small, Seed: 1, Shrink: 50}, "0ca4c28a18c47dc4", "d7263101f4084ce1"},
 	} {
 		if got := digest(t, made(t, test.set, false)); got != test.made {
 			t.Errorf("%s made: %s, want %s", test.set.Kind, got, test.made)
@@ -183,7 +183,7 @@ func TestCompressibility(t *testing.T) {
 		plain[filepath.Ext(name)] += len(data)
 		packed[filepath.Ext(name)] += out.Len()
 	}
-	for suffix, want := range map[string][2]float64{".eml": {0.45, 0.6}, ".conf": {0.45, 0.6}, ".dat": {0.45, 0.6}} {
+	for suffix, want := range map[string][2]float64{".eml": {0.5, 0.6}, ".conf": {0.5, 0.65}, ".dat": {0.45, 0.55}} {
 		ratio := float64(packed[suffix]) / float64(plain[suffix])
 		if ratio < want[0] || ratio > want[1] {
 			t.Errorf("%s compresses to %.2f, want %.2f to %.2f", suffix, ratio, want[0], want[1])

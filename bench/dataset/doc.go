@@ -15,10 +15,11 @@
 //     overwrites 160 stretches of 64 KiB at random places, together 1 % of the bytes, and inserts one byte at the front
 //     of one file, which moves every block boundary of a program that cuts at fixed offsets.
 //
-//   - Small is 50,000 files of 1 to 4 KiB, 128 MB, in 500 directories three levels deep. Half are text, alternately
-//     mail and configuration, of words whose frequencies follow Zipf's law. Half are tables of 48-byte records with a
-//     counter, a clock, two slowly moving readings, a name and eight random bytes. One such file alone compresses to
-//     0.55 of its size (zstd, default level); a mebibyte of them together to 0.36 (text) or 0.49 (records). No two
+//   - Small is 50,000 files of 1 to 4 KiB, 128 MB, in 500 directories three levels deep; a directory holds files of one
+//     sort. A quarter are letters: headers, words whose frequencies follow Zipf's law, one of 400 signatures. A quarter
+//     are configuration files made from 48 templates, with a third of the settings changed. Half are tables of 48-byte
+//     records with a counter, a clock, readings, a name and four random bytes. Any one file compresses to 0.5 or 0.6 of
+//     its size (zstd, default level); a mebibyte of letters to 0.36, of configuration to 0.23, of tables to 0.46. No two
 //     files are the same. Its change rewrites 500 files anywhere in the tree.
 //
 // Changed files get a modification time of their own, so that every program notices them.

@@ -15,12 +15,17 @@ const (
 	smallMax    = 4 << 10
 )
 
-// smallPath spreads the files over directories of a hundred, three levels deep. Even files are text, odd ones records.
+// sorts are what directories hold in turn: each one letters, tables or configuration only, as people keep them.
+var sorts = [...]string{"eml", "dat", "conf", "dat"}
+
+// sortOf returns what file i is.
+func sortOf(i int) string { return sorts[i/smallPerDir%len(sorts)] }
+
+// smallPath spreads the files over directories of a hundred, three levels deep.
 func smallPath(dir string, i int) string {
 	leaf := i / smallPerDir
-	suffix := [...]string{"eml", "dat", "conf", "dat"}[i%4]
 	return filepath.Join(dir, fmt.Sprintf("host%02d", leaf/100), fmt.Sprintf("area%02d", leaf/10%10),
-		fmt.Sprintf("box%d", leaf%10), fmt.Sprintf("%05d.%s", i, suffix))
+		fmt.Sprintf("box%d", leaf%10), fmt.Sprintf("%05d.%s", i, sortOf(i)))
 }
 
 // smallContent draws the content of file i; another purpose gives another content.
@@ -28,10 +33,10 @@ func (s Set) smallContent(words *vocabulary, purpose string, i int) []byte {
 	src := s.source(purpose, i)
 	rng := rand.New(src)
 	size := smallMin + rng.IntN(smallMax-smallMin+1)
-	switch i % 4 {
-	case 0:
+	switch sortOf(i) {
+	case "eml":
 		return words.writer(src).mail(size)
-	case 2:
+	case "conf":
 		return words.writer(src).config(size)
 	default:
 		return records(rng, words, size)
