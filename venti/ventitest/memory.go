@@ -1,14 +1,17 @@
 package ventitest
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
 	"ventidhash/venti"
 )
 
-// Memory is a venti.Store in memory, for tests. Fault hooks may be called at any time.
+// Memory is a venti.Store in memory, for tests. NewMemory makes one. Everything may be called from many goroutines at
+// once, the hooks that break something too.
 type Memory struct {
 	// mu protects the following.
 	mu     sync.Mutex
@@ -27,8 +30,19 @@ func NewMemory() *Memory {
 
 var _ venti.Store = (*Memory)(nil)
 
-// Get implements venti.Store.
+// Get implements venti.Store. What it returns is hashed, so a block that Corrupt has changed is venti.ErrCorrupt.
 func (m *Memory) Get(ctx context.Context, s venti.Score) ([]byte, error) {
+	b, err := m.find(ctx, s)
+	if err == nil && venti.Sum(b) != s {
+		err = venti.ErrCorrupt
+	}
+	if err != nil {
+		return nil, &venti.BlockError{Op: "get", Score: s, Err: err}
+	}
+	return b, nil
+}
+
+func (m *Memory) find(ctx context.Context, s venti.Score) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -36,41 +50,49 @@ func (m *Memory) Get(ctx context.Context, s venti.Score) ([]byte, error) {
 	defer m.mu.Unlock()
 	m.gets++
 	if m.fail != nil {
-		return nil, &venti.BlockError{Op: "get", Score: s, Err: m.fail}
+		return nil, m.fail
 	}
 	if m.away[s] {
-		return nil, &venti.BlockError{Op: "get", Score: s, Err: venti.ErrUnavailable}
+		return nil, venti.ErrUnavailable
 	}
 	b, ok := m.blocks[s]
 	if !ok {
-		return nil, &venti.BlockError{Op: "get", Score: s, Err: venti.ErrNotFound}
+		return nil, venti.ErrNotFound
 	}
-	if venti.Sum(b) != s {
-		return nil, &venti.BlockError{Op: "get", Score: s, Err: venti.ErrCorrupt}
-	}
-	return slices.Clone(b), nil
+	return append([]byte{}, b...), nil
 }
 
-// Put implements venti.Store.
+// Put implements venti.Store. It mends a block that Corrupt has changed.
 func (m *Memory) Put(ctx context.Context, block []byte) (venti.Score, error) {
 	s := venti.Sum(block)
+	if err := m.add(ctx, s, block); err != nil {
+		return venti.Score{}, &venti.BlockError{Op: "put", Score: s, Err: err}
+	}
+	return s, nil
+}
+
+func (m *Memory) add(ctx context.Context, s venti.Score, block []byte) error {
 	if err := ctx.Err(); err != nil {
-		return venti.Score{}, err
+		return err
 	}
 	if len(block) > venti.MaxBlock {
-		return venti.Score{}, &venti.BlockError{Op: "put", Score: s, Err: venti.ErrTooLarge}
+		return fmt.Errorf("%w: %d bytes, at most %d", venti.ErrTooLarge, len(block), venti.MaxBlock)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
-		return venti.Score{}, &venti.BlockError{Op: "put", Score: s, Err: m.fail}
+		return m.fail
 	}
-	if old, ok := m.blocks[s]; ok && venti.Sum(old) == s {
-		return s, nil
+	if m.away[s] {
+		return venti.ErrUnavailable
 	}
-	m.bytes += int64(len(block) - len(m.blocks[s]))
-	m.blocks[s] = slices.Clone(block)
-	return s, nil
+	old, ok := m.blocks[s]
+	if ok && bytes.Equal(old, block) {
+		return nil
+	}
+	m.bytes += int64(len(block) - len(old))
+	m.blocks[s] = append([]byte{}, block...)
+	return nil
 }
 
 // Has implements venti.Store.
@@ -164,6 +186,7 @@ func (m *Memory) Corrupt(s venti.Score) bool {
 		b = append([]byte{}, b...)
 		if len(b) == 0 {
 			b = []byte{0}
+			m.bytes++
 		}
 		b[len(b)/2] ^= 1
 		m.blocks[s] = b
@@ -171,7 +194,7 @@ func (m *Memory) Corrupt(s venti.Score) bool {
 	return ok
 }
 
-// Unavailable makes Get and Has of a block fail with venti.ErrUnavailable while away.
+// Unavailable makes Get, Put and Has of a block fail with venti.ErrUnavailable while away.
 func (m *Memory) Unavailable(s venti.Score, away bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,164 +6,173 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"ventidhash/venti"
 )
 
-const (
-	versionLine = "venti-vdh1-ventidhash\n"
-	token       = "vdh1"
-	maxLine     = 1023
-)
+// A kind is the type of a message. Requests are even; the answer to a request is its kind plus one, or rError. The
+// numbers are the classic protocol's where it has the message; 8 to 11 are its reserved ones.
+type kind byte
 
-// Message types: a request, and its answer one higher. They are those of the classic protocol where it has them.
 const (
-	rError   = 1
-	tPing    = 2
-	rPing    = 3
-	tHello   = 4
-	rHello   = 5
-	tGoodbye = 6
-	tRead    = 12
-	rRead    = 13
-	tWrite   = 14
-	rWrite   = 15
-	tSync    = 16
-	rSync    = 17
-	tHas     = 18
-	rHas     = 19
-	tYield   = 20
-	rYield   = 21
+	rError   kind = 1
+	tPing    kind = 2
+	rPing    kind = 3
+	tHello   kind = 4
+	rHello   kind = 5
+	tGoodbye kind = 6 // without an answer
+	tRead    kind = 12
+	rRead    kind = 13
+	tWrite   kind = 14
+	rWrite   kind = 15
+	tSync    kind = 16
+	rSync    kind = 17
+	tHas     kind = 18
+	rHas     kind = 19
+	tYield   kind = 20
+	rYield   kind = 21
 )
 
 const (
-	headSize = 4 + 1 + 2 // size, type, tag
-	maxBody  = venti.MaxBlock + 64
-	maxHas   = 4096 // scores in one message
-	maxText  = 4096 // bytes of an error's text
+	prefixSize = 4              // the size, which counts what comes after it
+	headSize   = prefixSize + 2 // size, kind, tag
+	maxHas     = 4096           // scores in one message
+	maxText    = 1024           // bytes of a string
 )
 
-// An errorKind says which sentinel an error that crossed the wire stands for.
-type errorKind byte
-
-const (
-	kindOther errorKind = iota
-	kindNotFound
-	kindUnavailable
-	kindCorrupt
-	kindTooLarge
-	kindEnd
-)
-
-var sentinels = [kindEnd]error{kindNotFound: venti.ErrNotFound, kindUnavailable: venti.ErrUnavailable,
-	kindCorrupt: venti.ErrCorrupt, kindTooLarge: venti.ErrTooLarge}
-
-func kindOf(err error) errorKind {
-	for k, s := range sentinels {
-		if s != nil && errors.Is(err, s) {
-			return errorKind(k)
-		}
+// fields returns how long the fields of a message of kind k may be.
+func (k kind) fields() (low, high int, known bool) {
+	switch k {
+	case rError:
+		return 1 + 2, 1 + 2 + maxText, true
+	case tPing, rPing, tGoodbye, tSync, rSync, tYield, rYield:
+		return 0, 0, true
+	case tHello, rHello:
+		return 2, 2 + maxText, true
+	case tRead, rWrite:
+		return venti.ScoreSize, venti.ScoreSize, true
+	case rRead, tWrite:
+		return 0, venti.MaxBlock, true
+	case tHas:
+		return venti.ScoreSize, maxHas * venti.ScoreSize, true
+	case rHas:
+		return 1, maxHas, true
 	}
-	return kindOther
+	return 0, 0, false
 }
 
-// A message is one message without its size. The body aliases a buffer of its reader.
-type message struct {
-	kind byte
-	tag  uint16
-	body []byte
+// isRequest reports whether it is the client that sends k.
+func (k kind) isRequest() bool { return k%2 == 0 }
+
+// A head is what stands before the fields of a message.
+type head struct {
+	kind kind
+	tag  byte
+	size int // of the fields
 }
 
-var errMessage = errors.New("malformed message")
+// isLarge reports whether a request counts as a block in the server's memory.
+func (h head) isLarge() bool { return h.size > largeFields }
 
-// readMessage reads one message, whose body has at most max bytes, into buf, which grows as needed.
-func readMessage(r io.Reader, buf []byte, max int) (message, []byte, error) {
-	var head [headSize]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return message{}, buf, err
+// parseHead reads a head and checks the size of the fields against what the kind allows.
+func parseHead(b [headSize]byte) (head, error) {
+	size := binary.BigEndian.Uint32(b[:])
+	h := head{kind: kind(b[4]), tag: b[5]}
+	low, high, known := h.kind.fields()
+	if !known {
+		return head{}, fmt.Errorf("%w: kind %d is not known", errMalformed, h.kind)
 	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size < headSize-4 || size > uint32(max)+headSize-4 {
-		return message{}, buf, fmt.Errorf("%w: size %d", errMessage, size)
+	if size > venti.MaxBlock+2 || int(size)-2 < low || int(size)-2 > high {
+		return head{}, fmt.Errorf("%w: size %d of kind %d is not in %d…%d", errMalformed, size, h.kind, low+2, high+2)
 	}
-	n := int(size) - (headSize - 4)
-	if cap(buf) < n {
-		buf = make([]byte, n)
+	h.size = int(size) - 2
+	return h, nil
+}
+
+// readHead reads and checks the head of a message. It returns io.EOF only between messages.
+func readHead(in *bufio.Reader) (head, error) {
+	var b [headSize]byte
+	if _, err := io.ReadFull(in, b[:]); err != nil {
+		return head{}, err
 	}
-	buf = buf[:n]
-	if _, err := io.ReadFull(r, buf); err != nil {
+	return parseHead(b)
+}
+
+// readFields reads the fields of a message into body, whose length is h.size.
+func readFields(in *bufio.Reader, h head, body []byte) (message, error) {
+	if _, err := io.ReadFull(in, body); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return message{}, buf, err
+		return message{}, err
 	}
-	return message{kind: head[4], tag: binary.BigEndian.Uint16(head[5:]), body: buf}, buf, nil
+	return h.parse(body)
 }
 
-// writeMessage writes one message whose body is the concatenation of parts, without copying them.
-func writeMessage(w io.Writer, kind byte, tag uint16, parts ...[]byte) error {
-	n := headSize - 4
-	for _, p := range parts {
-		n += len(p)
-	}
-	head := make([]byte, headSize)
-	binary.BigEndian.PutUint32(head, uint32(n))
-	head[4] = kind
-	binary.BigEndian.PutUint16(head[5:], tag)
-	bufs := append(net.Buffers{head}, parts...)
-	_, err := bufs.WriteTo(w)
-	return err
+// A message is any message of the dialect. Only the fields that its kind has are set.
+type message struct {
+	kind    kind
+	tag     byte
+	version string        // hello
+	score   venti.Score   // tRead, rWrite
+	scores  []venti.Score // tHas
+	has     []bool        // rHas
+	data    []byte        // tWrite, rRead
+	fault   fault         // rError
+	text    string        // rError
 }
 
-// appendError encodes an error: kind, text.
-func appendError(b []byte, err error) []byte {
-	text := err.Error()
-	var be *venti.BlockError
-	if errors.As(err, &be) {
-		text = be.Err.Error()
+var (
+	errNumber = errors.New("number out of range")
+	errString = errors.New("not a string of UTF-8 without control characters that fills its field")
+)
+
+// parse reads the fields of a message from body, whose length is h.size. The data of the message aliases body; nothing
+// else does.
+func (h head) parse(body []byte) (message, error) {
+	m := message{kind: h.kind, tag: h.tag}
+	var err error
+	switch h.kind {
+	case tHello, rHello:
+		m.version, err = parseText(body)
+	case tRead, rWrite:
+		copy(m.score[:], body)
+	case tWrite, rRead:
+		m.data = body
+	case tHas:
+		m.scores, err = parseScores(body)
+	case rHas:
+		m.has, err = parseHas(body)
+	case rError:
+		if m.fault = fault(body[0]); m.fault == 0 || m.fault > maxFault {
+			err = errNumber
+		} else {
+			m.text, err = parseText(body[1:])
+		}
 	}
-	if len(text) > maxText {
-		text = text[:maxText]
+	if err != nil {
+		return message{}, fmt.Errorf("%w: kind %d: %w", errMalformed, h.kind, err)
 	}
-	return venti.AppendBytes(append(b, byte(kindOf(err))), text)
+	return m, nil
 }
 
-// A remoteError is an error that the other side reported.
-type remoteError struct {
-	sentinel error
-	text     string
-}
-
-func (e *remoteError) Error() string { return e.text }
-func (e *remoteError) Unwrap() error { return e.sentinel }
-
-// parseError decodes what appendError made.
-func parseError(b []byte) (*remoteError, error) {
-	d := venti.NewDecoder(b)
-	k := errorKind(d.Byte())
-	text := string(d.Bytes(maxText))
-	if k >= kindEnd {
-		d.Fail(fmt.Errorf("error kind %d", k))
+func parseText(b []byte) (string, error) {
+	if len(b) < 2 || int(binary.BigEndian.Uint16(b)) != len(b)-2 || len(b)-2 > maxText {
+		return "", errString
 	}
-	if err := d.Finish(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errMessage, err)
+	s := string(b[2:])
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", errString
 	}
-	return &remoteError{sentinel: sentinels[k], text: text}, nil
-}
-
-// appendScores and parseScores are the body of tHas.
-func appendScores(b []byte, scores []venti.Score) []byte {
-	for _, s := range scores {
-		b = append(b, s[:]...)
-	}
-	return b
+	return s, nil
 }
 
 func parseScores(b []byte) ([]venti.Score, error) {
-	if len(b)%venti.ScoreSize != 0 || len(b) > maxHas*venti.ScoreSize {
-		return nil, fmt.Errorf("%w: %d bytes of scores", errMessage, len(b))
+	if len(b)%venti.ScoreSize != 0 {
+		return nil, errors.New("not whole scores")
 	}
 	scores := make([]venti.Score, len(b)/venti.ScoreSize)
 	for i := range scores {
@@ -172,65 +181,58 @@ func parseScores(b []byte) ([]venti.Score, error) {
 	return scores, nil
 }
 
-// parseScore is the body of tRead and rWrite.
-func parseScore(b []byte) (s venti.Score, err error) {
-	if len(b) != venti.ScoreSize {
-		return s, fmt.Errorf("%w: score of %d bytes", errMessage, len(b))
-	}
-	copy(s[:], b)
-	return s, nil
-}
-
-// appendFlags and parseFlags are the body of rHas: one byte a score, 0 or 1.
-func appendFlags(b []byte, has []bool) []byte {
-	for _, h := range has {
-		if h {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
-	}
-	return b
-}
-
-func parseFlags(b []byte, n int) ([]bool, error) {
-	if len(b) != n {
-		return nil, fmt.Errorf("%w: %d answers to %d questions", errMessage, len(b), n)
-	}
-	has := make([]bool, n)
+func parseHas(b []byte) ([]bool, error) {
+	has := make([]bool, len(b))
 	for i, v := range b {
 		if v > 1 {
-			return nil, fmt.Errorf("%w: answer %d", errMessage, v)
+			return nil, errNumber
 		}
 		has[i] = v == 1
 	}
 	return has, nil
 }
 
-// checkLine reads the other side's version line and accepts it if it offers the dialect.
-func checkLine(r *bufio.Reader) error {
-	var line []byte
-	for {
-		c, err := r.ReadByte()
-		if err != nil {
-			return fmt.Errorf("version line: %w", err)
+// appendTo appends the encoding of m to b, but for its data, which the caller sends after it. Only the size counts the
+// data: a block is never copied for its message.
+func (m *message) appendTo(b []byte) []byte {
+	start := len(b)
+	b = append(b, 0, 0, 0, 0, byte(m.kind), m.tag)
+	switch m.kind {
+	case tHello, rHello:
+		b = appendText(b, m.version)
+	case tRead, rWrite:
+		b = append(b, m.score[:]...)
+	case tHas:
+		for i := range m.scores {
+			b = append(b, m.scores[i][:]...)
 		}
-		if c == '\n' {
-			break
+	case rHas:
+		for _, has := range m.has {
+			if has {
+				b = append(b, 1)
+			} else {
+				b = append(b, 0)
+			}
 		}
-		if line = append(line, c); len(line) > maxLine || c < 0x20 || c > 0x7f {
-			return fmt.Errorf("%w: version line", errMessage)
-		}
+	case rError:
+		b = appendText(append(b, byte(m.fault)), m.text)
 	}
-	name, rest, ok := strings.Cut(string(line), "-")
-	offers, _, _ := strings.Cut(rest, "-")
-	if !ok || name != "venti" {
-		return fmt.Errorf("%w: version line %.40q", errMessage, line)
-	}
-	for offer := range strings.SplitSeq(offers, ":") {
-		if offer == token {
-			return nil
+	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-prefixSize+len(m.data)))
+	return b
+}
+
+// appendText appends s, cut and mended to what a string may be.
+func appendText(b []byte, s string) []byte {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
 		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	for len(s) > maxText {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
 	}
-	return fmt.Errorf("no version in common: the other side offers %.40q", offers)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(s)))
+	return append(b, s...)
 }

@@ -1,169 +1,113 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"ventidhash/venti"
 )
 
 const (
-	perConn    = 8  // requests of one connection that are served at once
-	perServer  = 16 // blocks in memory for all connections
-	answerTime = time.Minute
+	maxConns    = 256             // connections; more wait until one ends
+	maxParallel = 16              // requests of one connection that are served at once; more wait in the socket
+	maxBlocks   = 32              // blocks in memory, of all connections: 128 MiB if all are of the largest size
+	largeFields = 4 << 10         // a request with longer fields counts as a block
+	messageTime = 2 * time.Minute // for a message that has begun to come or to go
+	drainTime   = 30 * time.Second
 )
 
-// A Server serves a store. The fields may not change while Serve runs.
+// A Server serves Store to every connection of a listener. The fields may not change while Serve runs.
 type Server struct {
 	Store venti.Store
-	Yield func(context.Context) error // what a request to give up the store does; nil refuses
-	Log   *slog.Logger                // nil discards
+
+	// Yield is what a client's request to hand over ownership of the store does; nil refuses. It returns nil once the
+	// process has agreed, and must not wait for Serve to return, which waits for Yield. The client is told whatever
+	// Yield returns.
+	Yield func(context.Context) error
+
+	// Log is told of connections that end badly. Nil discards.
+	Log *slog.Logger
 }
 
-// Serve accepts connections from l until ctx is done; then it closes l, answers what is being served, closes the
-// connections, and returns when nothing of it runs any more. An error of l ends it likewise and is returned.
+// Serve accepts connections from l until ctx is done or l fails. Then it closes l, reads no more requests, answers those
+// that it has read, closes the connections, and returns when nothing of it runs any more: nil if it was ctx that ended
+// it, else the error of l. Requests have drainTime to end; those that last longer have their context cancelled.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	if s.Log == nil {
-		s = &Server{s.Store, s.Yield, slog.New(slog.DiscardHandler)}
+	v := &service{Server: s, log: s.Log, blocks: make(chan struct{}, maxBlocks), pool: new(pool)}
+	if v.log == nil {
+		v.log = slog.New(slog.DiscardHandler)
 	}
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	blocks := make(chan struct{}, perServer)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			cancel()
-			return err
-		}
-		wg.Go(func() {
-			defer conn.Close()
-			if err := s.serve(ctx, conn, blocks); err != nil && ctx.Err() == nil {
-				s.Log.Warn("connection ended", "err", err)
-			}
-		})
+	closed := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		l.Close()
+		close(closed)
+	})
+	var conns sync.WaitGroup
+	err := v.accept(ctx, l, &conns)
+	cancel()
+	conns.Wait()
+	<-closed
+	if outer.Err() != nil {
+		return nil
 	}
+	return err
 }
 
-// A session is one connection at the server.
-type session struct {
+// A service is a Server while it serves: what its connections share.
+type service struct {
 	*Server
-	ctx    context.Context // of the requests; outlives the server's until they are answered
-	conn   net.Conn
-	blocks chan struct{}
-	write  sync.Mutex
+	log    *slog.Logger
+	blocks chan struct{} // an element for each block in memory
+	pool   *pool
 }
 
-func (s *Server) serve(ctx context.Context, conn net.Conn, blocks chan struct{}) error {
-	c := &session{Server: s, ctx: context.WithoutCancel(ctx), conn: conn, blocks: blocks}
-	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	conn.SetReadDeadline(time.Now().Add(helloTime))
-	if ctx.Err() != nil {
-		return nil
-	}
-	r := bufio.NewReaderSize(conn, 64<<10)
-	if err := c.hello(r); err != nil {
-		return err
-	}
-	conn.SetReadDeadline(time.Time{})
-	if ctx.Err() != nil { // the deadline that was set by ctx must not be lost
-		return nil
-	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	slots := make(chan struct{}, perConn)
+// accept serves the connections of l until ctx is done or l fails.
+func (v *service) accept(ctx context.Context, l net.Listener, conns *sync.WaitGroup) error {
+	slots := make(chan struct{}, maxConns)
+	pause := time.Duration(0)
 	for {
-		slots <- struct{}{}
-		blocks <- struct{}{}
-		m, _, err := readMessage(r, nil, maxBody)
-		if err != nil || m.kind == tGoodbye {
-			<-blocks
-			if m.kind == tGoodbye || errors.Is(err, net.ErrClosed) {
-				return nil
-			}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			conns.Go(func() {
+				defer func() { <-slots }()
+				v.serve(ctx, conn)
+			})
+		case ctx.Err() != nil || !passes(err):
 			return err
+		default:
+			<-slots
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			v.log.Warn("accepting a connection", slog.Any("err", err), slog.Duration("pause", pause))
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
 		}
-		wg.Go(func() {
-			defer func() { <-blocks; <-slots }()
-			c.answer(m)
-		})
 	}
 }
 
-func (c *session) hello(r *bufio.Reader) error {
-	if _, err := c.conn.Write([]byte(versionLine)); err != nil {
-		return err
-	}
-	if err := checkLine(r); err != nil {
-		return err
-	}
-	m, _, err := readMessage(r, nil, maxText)
-	if err != nil {
-		return err
-	}
-	d := venti.NewDecoder(m.body)
-	name := string(d.Bytes(16))
-	if err := d.Finish(); err != nil || m.kind != tHello || name != token {
-		return fmt.Errorf("%w: hello", errMessage)
-	}
-	return writeMessage(c.conn, rHello, m.tag)
-}
-
-// answer serves one request.
-func (c *session) answer(m message) {
-	body, err := c.do(m)
-	kind := m.kind + 1
-	if err != nil {
-		kind, body = rError, appendError(nil, err)
-	}
-	c.write.Lock()
-	defer c.write.Unlock()
-	c.conn.SetWriteDeadline(time.Now().Add(answerTime))
-	if err := writeMessage(c.conn, kind, m.tag, body); err != nil {
-		c.conn.Close()
-	}
-}
-
-func (c *session) do(m message) ([]byte, error) {
-	switch m.kind {
-	case tRead:
-		s, err := parseScore(m.body)
-		if err != nil {
-			return nil, err
+// passes reports whether Accept may work again after err.
+func passes(err error) bool {
+	for _, e := range []error{syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.EINTR} {
+		if errors.Is(err, e) {
+			return true
 		}
-		return c.Store.Get(c.ctx, s)
-	case tWrite:
-		s, err := c.Store.Put(c.ctx, m.body)
-		return s[:], err
-	case tHas:
-		scores, err := parseScores(m.body)
-		if err != nil {
-			return nil, err
-		}
-		has, err := c.Store.Has(c.ctx, scores)
-		return appendFlags(nil, has), err
-	case tSync:
-		return nil, c.Store.Sync(c.ctx)
-	case tPing:
-		return nil, nil
-	case tYield:
-		if c.Server.Yield == nil {
-			return nil, errors.New("the store is not given up")
-		}
-		return nil, c.Server.Yield(c.ctx)
 	}
-	return nil, fmt.Errorf("%w: type %d", errMessage, m.kind)
+	return false
 }
