@@ -42,7 +42,8 @@ type Name struct {
 // HasCapability reports whether the name opens its snapshot by itself, so that no owner and no list is needed.
 func (n Name) HasCapability() bool { return n.Capability != venti.Key{} }
 
-// ParseName reads a Name. It does not look anything up: an error is a slip in the writing.
+// ParseName reads a Name. It does not look anything up: an error is a slip in the writing. Errors do not show the
+// capability, which is a secret.
 func ParseName(text string) (Name, error) {
 	if rest, ok := strings.CutPrefix(text, latest); ok && (rest == "" || rest[0] == '/' || rest[0] == '@') {
 		return parseLatest(text, rest)
@@ -55,9 +56,9 @@ func ParseName(text string) (Name, error) {
 	digits, capability, shared := strings.Cut(digits, "#")
 	if !isHex(digits) {
 		if !hasScheme {
-			return Name{}, fmt.Errorf("%.80q names no snapshot: give vac: and digits of its score, or latest", text)
+			return Name{}, fmt.Errorf("%.80q names no snapshot: give vac: and digits of its score, or latest", digits)
 		}
-		return Name{}, fmt.Errorf("%.80q: a score is lower-case hex digits", text)
+		return Name{}, fmt.Errorf("%.80q: a score is lower-case hex digits", digits)
 	}
 	n := Name{SubPath: sub}
 	switch {
@@ -65,9 +66,9 @@ func ParseName(text string) (Name, error) {
 		return Name{}, fmt.Errorf("%s has %d digits, as the SHA-1 scores of the classic vac: and venti(7) have; "+
 			"here a score is a SHA-256 and has %d digits", digits, oldDigits, fullDigits)
 	case len(digits) > fullDigits:
-		return Name{}, fmt.Errorf("a score has %d digits, not %d: %.80q", fullDigits, len(digits), text)
+		return Name{}, fmt.Errorf("a score has %d digits, not %d: %.80q", fullDigits, len(digits), digits)
 	case len(digits) < minPrefix:
-		return Name{}, fmt.Errorf("%.80q is too short: give at least %d digits of the score", text, minPrefix)
+		return Name{}, fmt.Errorf("%.80q is too short: give at least %d digits of the score", digits, minPrefix)
 	case len(digits) < fullDigits && shared:
 		return Name{}, fmt.Errorf("a capability follows a whole score of %d digits, not %d", fullDigits, len(digits))
 	case len(digits) < fullDigits:

@@ -44,23 +44,25 @@ func OwnerFromPhrase(phrase string) (*Owner, error) {
 	return ownerOf([entropySize]byte(entropy))
 }
 
-// resembling names the words of the list that w may be a slip of.
+// resembling names the words of the list that w may be a slip of: those that it begins, or else the nearest.
 func resembling(w string, list []string) string {
-	for far := 1; far <= 2; far++ {
-		var near []string
+	var near []string
+	if at, _ := slices.BinarySearch(list, w); len(w) >= 3 {
+		for ; at < len(list) && strings.HasPrefix(list[at], w); at++ {
+			near = append(near, fmt.Sprintf("%q", list[at]))
+		}
+	}
+	for far := 1; far <= 2 && len(near) == 0; far++ {
 		for _, l := range list {
 			if distance(w, l) == far {
 				near = append(near, fmt.Sprintf("%q", l))
 			}
 		}
-		if len(near) > 0 {
-			return "; it may be " + strings.Join(near[:min(4, len(near))], " or ")
-		}
 	}
-	if i, _ := slices.BinarySearch(list, w); len(w) >= 3 && i < len(list) && strings.HasPrefix(list[i], w) {
-		return fmt.Sprintf("; it may be %q", list[i])
+	if len(near) == 0 {
+		return ""
 	}
-	return ""
+	return "; it may be " + strings.Join(near[:min(4, len(near))], " or ")
 }
 
 // likelySlip says which single slip explains a wrong checksum: two neighbours swapped, or a word written as another

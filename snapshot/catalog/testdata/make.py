@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Makes the vectors in this folder from FORMAT.md alone, with Python's own hashes and the Ed25519 of `cryptography`.
+
+    python3 make.py
+
+Each file has cases parted by empty lines; a case is lines of `key: value`. Bytes are hexadecimal, text is JSON.
+"""
+import hashlib
+import hmac
+import json
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def hkdf(entropy, label):
+    prk = hmac.new(bytes(32), entropy, hashlib.sha256).digest()
+    return hmac.new(prk, label.encode() + b"\x01", hashlib.sha256).digest()
+
+
+class Owner:
+    def __init__(self, entropy):
+        self.entropy = entropy
+        self.key = Ed25519PrivateKey.from_private_bytes(hkdf(entropy, "ventidhash 2026 owner v1 signing key"))
+        self.public = self.key.public_key().public_bytes_raw()
+        self.root = hkdf(entropy, "ventidhash 2026 owner v1 root key")
+        self.secret = hkdf(entropy, "ventidhash 2026 owner v1 convergence secret")
+
+
+def case(f, **fields):
+    for k, v in fields.items():
+        f.write(f"{k.replace('_', '-')}: {v.hex() if isinstance(v, bytes) else v}\n")
+    f.write("\n")
+
+
+ALICE, BOB = Owner(bytes(range(32))), Owner(b"\x80" * 32)
+
+
+# --- owner.txt: keys
+
+with open("owner.txt", "w") as f:
+    for o in ALICE, BOB, Owner(bytes(32)), Owner(b"\xff" * 32):
+        case(f, entropy=o.entropy, public=o.public, root=o.root, secret=o.secret)
+
+
+# --- identity.txt
+
+def identity(o, title="ventidhash identity 1\n", public=None):
+    return (title + "# Whoever has this file can read and sign for everything of its owner. Keep it secret.\n"
+            + f"entropy {o.entropy.hex()}\nowner {(public or o.public).hex()}\n")
+
+
+with open("identity.txt", "w") as f:
+    good = identity(ALICE)
+    for name, text, expect in [
+        ("good", good, "ok"),
+        ("another", identity(BOB), "ok"),
+        ("newer version", identity(ALICE, title="ventidhash identity 2\n"), "corrupt"),
+        ("public key of another", identity(ALICE, public=BOB.public), "corrupt"),
+        ("one digit changed", good.replace("entropy 00", "entropy 10"), "corrupt"),
+        ("upper case", good.replace("0a0b", "0A0B"), "corrupt"),
+        ("no newline at the end", good[:-1], "corrupt"),
+        ("more at the end", good + "\n", "corrupt"),
+        ("carriage returns", good.replace("\n", "\r\n"), "corrupt"),
+        ("cut in the entropy", good[:130], "corrupt"),
+        ("empty", "", "corrupt"),
+        ("other note", good.replace("secret", "open"), "corrupt"),
+        ("no hex", good.replace("entropy 00", "entropy zz"), "corrupt"),
+    ]:
+        case(f, case=name, text=json.dumps(text), expect=expect)
+
+
+# --- head.txt
+
+LABEL = b"ventidhash 2026 catalog head v1\0"
+
+
+def body(o, seq=7, score=bytes(range(100, 132)), sec=1_770_000_000, version=1):
+    return bytes([version]) + o.public + seq.to_bytes(8, "big") + score + sec.to_bytes(8, "big")
+
+
+def head(o, label=LABEL, by=None, **kw):
+    b = body(o, **kw)
+    return b + (by or o).key.sign(label + b)
+
+
+def flip(b, i):
+    return b[:i] + bytes([b[i] ^ 1]) + b[i + 1:]
+
+
+with open("head.txt", "w") as f:
+    good = head(ALICE)
+    score = bytes(range(100, 132))
+    for seq, sec in (7, 1_770_000_000), (1, 0), (2**64 - 1, 2**33):
+        h = head(ALICE, seq=seq, sec=sec)
+        case(f, case=f"sequence {seq}", head=h, entropy=ALICE.entropy, sequence=seq, score=score, time=sec, expect="ok")
+    case(f, case="another owner", head=head(BOB), entropy=BOB.entropy, sequence=7, score=score, time=1_770_000_000, expect="ok")
+    order = 2**252 + 27742317777372353535851937790883648493
+    s = int.from_bytes(good[-32:], "little") + order
+    for name, h in [
+        ("version 0", head(ALICE, version=0)),
+        ("version 2", head(ALICE, version=2)),
+        ("sequence 0", head(ALICE, seq=0)),
+        ("score of zeros", head(ALICE, score=bytes(32))),
+        ("time over 63 bits", head(ALICE, sec=2**63)),
+        ("signed by another", head(ALICE, by=BOB)),
+        ("signed without label", head(ALICE, label=b"")),
+        ("signed with the label of another use", head(ALICE, label=b"ventidhash 2026 catalog head v2\0")),
+        ("signature that is its own other form", good[:-32] + s.to_bytes(32, "little")),
+        ("version changed", flip(good, 0)),
+        ("owner changed", flip(good, 1)),
+        ("sequence changed", flip(good, 40)),
+        ("score changed", flip(good, 41)),
+        ("time changed", flip(good, 80)),
+        ("signature changed", flip(good, 81)),
+        ("short", good[:-1]),
+        ("long", good + b"\0"),
+        ("empty", b""),
+    ]:
+        case(f, case=name, head=h, expect="corrupt")
+
+
+# --- stream.txt
+
+def uvarint(n):
+    out = b""
+    while n >= 0x80:
+        out += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def zigzag(n):
+    return uvarint(2 * n if n >= 0 else -2 * n - 1)
+
+
+def text(b):
+    return uvarint(len(b)) + b
+
+
+def texts(list):
+    return uvarint(len(list)) + b"".join(text(b) for b in list)
+
+
+def record(s, flags=None, nsec=None, host=None):
+    return (bytes.fromhex(s["Score"]) + zigzag(s["Sec"]) + uvarint(s["Nsec"] if nsec is None else nsec)
+            + (host or text(s["Host"].encode())) + text(s["User"].encode())
+            + texts([bytes.fromhex(p) for p in s["Paths"]]) + texts([bytes.fromhex(t) for t in s["Tags"]])
+            + uvarint(s["Files"]) + uvarint(s["Dirs"]) + uvarint(s["Bytes"]) + uvarint(s["Added"]) + uvarint(s["Duration"])
+            + bytes.fromhex(s["Parent"]) + bytes([int(s["Share"]) if flags is None else flags]) + uvarint(s["Incomplete"]))
+
+
+def stream(*records, version=1):
+    return bytes([version]) + b"".join(text(r) for r in records)
+
+
+def snap(n, sec, **kw):
+    s = dict(Score=hashlib.sha256(b"snapshot %d" % n).hexdigest(), Sec=sec, Nsec=0, Host="", User="", Paths=[], Tags=[],
+             Files=0, Dirs=0, Bytes=0, Added=0, Duration=0, Parent="00" * 32, Share=False, Incomplete=0)
+    s.update(kw)
+    return s
+
+
+with open("stream.txt", "w") as f:
+    plain = snap(0, 1_770_000_000)
+    full = snap(1, 1_770_000_001, Nsec=999_999_999, Host="srv1", User="root",
+                Paths=[b"/srv/\xff\n".hex(), b"/var".hex()], Tags=[b"nightly".hex(), b"".hex()], Files=300, Dirs=2, Bytes=2**40,
+                Added=127, Duration=90 * 10**9, Parent=plain["Score"], Share=True, Incomplete=2**63 - 1)
+    early = snap(2, -5, Host="\u00fc")
+    twins = sorted([snap(3, 5), snap(4, 5)], key=lambda s: s["Score"])
+    for name, list in [("empty", []), ("one", [plain]), ("all fields", [full]), ("three", [early, plain, full]), ("same time", twins)]:
+        case(f, case=name, stream=stream(*map(record, list)), list=json.dumps(list), expect="ok")
+    a, b, c = record(plain), record(full), record(early)
+    for name, x in [
+        ("nothing", b""),
+        ("version 0", stream(a, version=0)),
+        ("version 2", stream(a, version=2)),
+        ("out of order", stream(b, a)),
+        ("out of order by score", stream(*map(record, reversed(twins)))),
+        ("twice", stream(a, a)),
+        ("score twice", stream(a, record({**full, "Score": plain["Score"]}))),
+        ("no score", stream(record({**plain, "Score": "00" * 32}))),
+        ("no time", stream(record({**plain, "Sec": -62135596800}))),
+        ("cut in a record", stream(a, b)[:-1]),
+        ("cut in a length", stream(a) + b"\x80"),
+        ("record too short", stream(a[:-1])),
+        ("bytes in a record after its end", stream(a + b"\0")),
+        ("record of nothing", stream(b"")),
+        ("flag that is not known", stream(record(plain, flags=2))),
+        ("nanoseconds over a second", stream(record(plain, nsec=10**9))),
+        ("length in a long form", stream(record(plain, host=b"\x80\x00"))),
+        ("record length in a long form", b"\x01" + bytes([len(a) & 0x7F | 0x80, (len(a) >> 7) | 0x80, 0]) + a),
+        ("host over the bound", stream(record({**plain, "Host": "h" * 4097}))),
+        ("paths over the bound", stream(record({**plain, "Paths": ["61"] * 4097}))),
+        ("number over 63 bits", stream(record({**plain, "Files": 2**63}))),
+        ("record length beyond all memory", b"\x01" + uvarint(2**62)),
+    ]:
+        case(f, case=name, stream=x, expect="corrupt")
