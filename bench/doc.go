@@ -30,7 +30,8 @@
 // cache is warm and nobody pays for somebody else's writes.
 //
 // Each restore is compared with its source: names, types, sizes, contents, and for vdh modes and modification times.
-// Differences are printed below the table.
+// Differences are printed below
+// the table.
 //
 // restic runs with repository version 2 and its default compression, kopia with zstd, borg with zstd level 3 instead
 // of its default lz4, so that all of them do comparable work. bup compresses with zlib and does not encrypt, and its
@@ -39,6 +40,7 @@
 // # Aims
 //
 // When vdh took part, a last table holds what was measured against what was promised, PASS or FAIL in each row; SKIP
-// says that a program to compare with was not there. The exit status is 0 when every aim was reached, 3 when one was
-// missed, 1 when a program failed and 2 for a wrong command line.
+// says that one side has no figure, because a program was not there or failed. A step that fails is named below the
+// set's table and does not stop the others. The exit status is 0 when every aim was reached, 3 when one was missed or
+// vdh failed in a step, 1 when the comparison itself could not be done and 2 for a wrong command line.
 package bench

@@ -49,10 +49,10 @@ type verdict struct {
 	Aim    string  `json:"aim"`
 	Got    float64 `json:"got"`
 	Limit  float64 `json:"limit"`
-	Status string  `json:"status"` // PASS, FAIL, or SKIP when a program to compare with was not there
+	Status string  `json:"status"` // PASS, FAIL, or SKIP when one side has no figure
 }
 
-// verdicts judges one data set: the aims, and that every restore brought everything back.
+// verdicts judges one data set: the aims, and that every step succeeded and every restore brought everything back.
 func verdicts(r *setResult) []verdict {
 	ours := r.cycles(vdh.name)
 	if len(ours) == 0 {
@@ -64,11 +64,18 @@ func verdicts(r *setResult) []verdict {
 			list = append(list, a.judge(r))
 		}
 	}
-	missed := 0.0
+	differences, failures := 0.0, 0.0
 	for _, c := range ours {
-		missed += float64(len(c.Differences))
+		differences += float64(len(c.Differences))
+		failures += float64(len(c.Failures))
 	}
-	return append(list, verdict{r.Set, "restore: differences", missed, 0, status(missed, 0)})
+	compared := verdict{Set: r.Set, Aim: "restore: differences from the source", Got: differences}
+	compared.Status = status(differences, 0)
+	if math.IsNaN(r.median(vdh.name, stepRestore, wall)) {
+		compared.Status = "SKIP" // nothing was restored, so nothing differed
+	}
+	failed := verdict{Set: r.Set, Aim: "all steps: failures", Got: failures, Status: status(failures, 0)}
+	return append(list, compared, failed)
 }
 
 func (a aim) judge(r *setResult) verdict {

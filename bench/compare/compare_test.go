@@ -37,14 +37,17 @@ func copier(restore string) *tool {
 
 func TestCycle(t *testing.T) {
 	for name, test := range map[string]struct {
-		restore string
-		want    []string
+		restore  string
+		want     []string
+		failures int
 	}{
-		"faithful": {"true", nil},
+		"faithful": {restore: "true"},
+		"failing":  {restore: "exit 9", failures: 1},
 		"careless": {
 			`cd tree && rm noise0.bin && touch noise1.bin && chmod 600 noise2.bin && printf x | dd of=noise3.bin conv=notrunc status=none && : >more`,
 			[]string{".: modified", "noise0.bin: missing", "noise1.bin: modified", "noise2.bin: mode", "noise3.bin: modified",
 				"noise3.bin: content", "more: not in the source"},
+			0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,10 +58,10 @@ func TestCycle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(c.Figures) != len(steps) {
-				t.Errorf("%d steps, want %d", len(c.Figures), len(steps))
+			if len(c.Failures) != test.failures || len(c.Figures) != len(steps)-test.failures {
+				t.Errorf("%d steps done, failed: %q", len(c.Figures), c.Failures)
 			}
-			first := c.at(stepFirst)
+			first, _ := c.at(stepFirst)
 			if first.Store.Apparent != 8*(128<<20/1000) || first.Added != first.Store.Allocated || first.Added == 0 {
 				t.Errorf("first backup: %+v", first)
 			}
@@ -180,9 +183,15 @@ func TestJudge(t *testing.T) {
 	if err != nil || missed != 1 {
 		t.Errorf("%d of %d missed, %v", missed, len(slow), err)
 	}
+	if v := verdicts(r); v[len(v)-2].Status != "SKIP" {
+		t.Errorf("nothing was restored: %+v", v[len(v)-2])
+	}
 	r.Pairs[0].Ours.Differences = []string{"x: missing"}
-	if v := verdicts(r); v[len(v)-1].Status != "FAIL" {
-		t.Error("a restore with differences passed")
+	r.Pairs[0].Ours.Figures = append(r.Pairs[0].Ours.Figures, figures{Step: stepRestore})
+	r.Pairs[1].Ours.Failures = []string{"check: exit status 1"}
+	v := verdicts(r)
+	if v[len(v)-2].Status != "FAIL" || v[len(v)-1].Status != "FAIL" {
+		t.Errorf("a failure and a restore with differences passed: %+v", v[len(v)-2:])
 	}
 }
 
@@ -190,10 +199,12 @@ func TestTable(t *testing.T) {
 	var out strings.Builder
 	r := result([]float64{1, 3}, []float64{2, 2}, []string{"restic", "borg"})
 	r.Pairs[1].Other.Differences = []string{"x: missing"}
+	r.Pairs[0].Ours.Failures = []string{"check: exit status 1"}
 	if err := table(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"vdh/restic", "vdh/borg", "best other", "borg: the restored tree differs in 1 places"} {
+	for _, want := range []string{"vdh/restic", "vdh/borg", "best other", "vdh failed: check: exit status 1",
+		"borg: the restored tree differs in 1 places"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

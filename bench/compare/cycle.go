@@ -29,16 +29,18 @@ type cycle struct {
 	Figures []figures `json:"figures"`
 	// Differences between the restored tree and its source. A tool is asked for modes and times only when it is ours.
 	Differences []string `json:"differences,omitempty"`
+	// Failures are the steps that could not be done, with the reason. They have no figures.
+	Failures []string `json:"failures,omitempty"`
 }
 
-// at returns the figures of a step.
-func (c *cycle) at(s step) figures {
+// at returns the figures of a step, if it was done.
+func (c *cycle) at(s step) (f figures, ok bool) {
 	for _, f := range c.Figures {
 		if f.Step == s {
-			return f
+			return f, true
 		}
 	}
-	return figures{Step: s}
+	return figures{}, false
 }
 
 // A bench runs cycles below one folder.
@@ -50,7 +52,8 @@ type bench struct {
 	settle time.Duration
 }
 
-// cycle makes the data set anew, takes one tool through all steps, and removes what it left.
+// cycle makes the data set anew, takes one tool through all steps, and removes what it left. A step that the tool fails
+// in does not end the cycle.
 func (b *bench) cycle(ctx context.Context, set dataset.Set, t *tool) (*cycle, error) {
 	p := place{
 		program: b.programs[t.name],
@@ -78,8 +81,12 @@ func (b *bench) cycle(ctx context.Context, set dataset.Set, t *tool) (*cycle, er
 			}
 		}
 		done, err := b.step(ctx, t, p, s)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s, %s: %w", t.name, s, err)
+			result.Failures = append(result.Failures, fmt.Sprintf("%s: %v", s, err))
+			continue
 		}
 		done.Added = done.Store.Allocated
 		if n := len(result.Figures); n > 0 {

@@ -238,6 +238,9 @@ func (b *bench) measured(ctx context.Context, set dataset.Set, t *tool, run int)
 	for _, f := range c.Figures {
 		fmt.Fprintf(os.Stderr, " %s %.2fs", f.Step, f.Wall)
 	}
+	if n := len(c.Failures); n > 0 {
+		fmt.Fprintf(os.Stderr, " (%d steps failed)", n)
+	}
 	fmt.Fprintln(os.Stderr)
 	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -74,11 +75,15 @@ func table(w io.Writer, r *setResult) error {
 	return nil
 }
 
-// wrong prints what restores did not bring back, with a few examples for each tool, and nothing when all is well.
+// wrong prints which steps failed and what restores did not bring back, a few examples of each run, and nothing when
+// all is well.
 func wrong(w io.Writer, r *setResult) {
 	const examples = 5
 	for _, name := range r.tools() {
 		for _, c := range r.cycles(name) {
+			for _, line := range c.Failures {
+				fmt.Fprintf(w, "%s failed: %s\n", name, strings.TrimSpace(line))
+			}
 			if len(c.Differences) == 0 {
 				continue
 			}
@@ -86,7 +91,6 @@ func wrong(w io.Writer, r *setResult) {
 			for _, line := range c.Differences[:min(examples, len(c.Differences))] {
 				fmt.Fprintln(w, "  "+line)
 			}
-			break
 		}
 	}
 }
@@ -103,11 +107,11 @@ func judgement(w io.Writer, list []verdict) (missed int, err error) {
 		if v.Status == "FAIL" {
 			missed++
 		}
-		got := number(v.Got)
+		got := fmt.Sprintf("%.4g", v.Got) // one digit more than in the tables: some limits are missed by little
 		if v.Status == "SKIP" {
 			got = "–"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", v.Status, v.Set, v.Aim, number(v.Limit), got)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%g\t%s\n", v.Status, v.Set, v.Aim, v.Limit, got)
 	}
 	return missed, tw.Flush()
 }

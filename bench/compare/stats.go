@@ -68,11 +68,13 @@ func (r *setResult) cycles(name string) []*cycle {
 	return runs
 }
 
-// median returns the middle value of a metric over a tool's runs, or NaN without runs.
+// median returns the middle value of a metric over a tool's runs, or NaN when no run came to that step.
 func (r *setResult) median(name string, s step, m metric) float64 {
 	var values []float64
 	for _, c := range r.cycles(name) {
-		values = append(values, m.of(c.at(s)))
+		if f, ok := c.at(s); ok {
+			values = append(values, m.of(f))
+		}
 	}
 	return median(values)
 }
@@ -81,8 +83,13 @@ func (r *setResult) median(name string, s step, m metric) float64 {
 func (r *setResult) ratio(rival string, s step, m metric) float64 {
 	var values []float64
 	for _, p := range r.Pairs {
-		if p.Ours != nil && p.Other != nil && p.Other.Tool == rival {
-			values = append(values, m.of(p.Ours.at(s))/m.of(p.Other.at(s)))
+		if p.Ours == nil || p.Other == nil || p.Other.Tool != rival {
+			continue
+		}
+		ours, ok := p.Ours.at(s)
+		theirs, too := p.Other.at(s)
+		if ok && too {
+			values = append(values, m.of(ours)/m.of(theirs))
 		}
 	}
 	return median(values)
