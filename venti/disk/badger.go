@@ -30,8 +30,8 @@ func indexOptions() *badgerds.Options {
 	o.ValueLogLoadingMode = options.FileIO
 	o.TableLoadingMode = options.FileIO
 	o.NumMemtables = 1
-	o.MaxTableSize = 4 << 20 // also the size of a memtable
-	o.LevelOneSize = 16 << 20
+	o.MaxTableSize = 1 << 20 // also the size of a memtable; a compaction takes some fifty times this
+	o.LevelOneSize = 4 << 20
 	o.NumCompactors = 1
 	o.Truncate = true // a torn tail must not keep the store shut
 	o.VerifyValueChecksum = true

@@ -27,7 +27,8 @@ type Config struct {
 	// Log hears when the store changes hands, when damage is found and when the index is built anew. Nil discards.
 	Log *slog.Logger
 
-	readOnly bool // found by Open
+	readOnly    bool // found by Open
+	rebuildRows int  // tests: how many rows a rebuild holds in memory
 }
 
 // Validate returns an error that names the field and the rule, if there is one to name.

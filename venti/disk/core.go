@@ -33,7 +33,11 @@ type core struct {
 	arena *arena.Arena
 	x     *index
 	close func() error // of the index's datastore
-	floor uint64       // trash counts as no older than this session number (lock.go)
+
+	// bulk fills the index's datastore with what fill passes to write, in place of all that is there. Nil if it cannot.
+	bulk func(fill func(write func([]located) error) error) error
+
+	floor uint64 // trash counts as no older than this session number (lock.go)
 
 	stripe [stripes]sync.Mutex // one for a block by its score: held while its row is changed
 	gate   sync.RWMutex        // read side: a record is appended and its row set; taken after a stripe

@@ -35,3 +35,9 @@ func ReencodeScoreKey(b []byte) ([]byte, error) {
 	s, err := parseScoreKey(b)
 	return scoreKey(s), err
 }
+
+// RebuildRows sets how many rows a rebuild holds in memory.
+func (c Config) RebuildRows(n int) Config {
+	c.rebuildRows = n
+	return c
+}

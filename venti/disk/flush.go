@@ -58,6 +58,14 @@ func (c *core) flush(ctx context.Context) error {
 	return err
 }
 
+// settle is flush for a store that can only be read, whose index is in memory.
+func (c *core) settle(ctx context.Context) error {
+	c.flushMu.Lock()
+	defer c.flushMu.Unlock()
+	c.x.begin()
+	return c.x.write(ctx, nil)
+}
+
 // writeIndex writes the n changes that begin set apart, and marks that say that all segments are indexed as far as ends
 // says. The caller holds flushMu.
 func (c *core) writeIndex(ctx context.Context, n int, ends []arena.Segment) error {

@@ -131,6 +131,23 @@ func (x *index) writeRows(ctx context.Context) error {
 	return b.Commit(ctx)
 }
 
+// load writes rows at once, past the pending ones.
+func (x *index) load(ctx context.Context, rows []located) error {
+	b, err := x.ds.Batch(ctx)
+	if err != nil {
+		return fmt.Errorf("writing to the index: %w", err)
+	}
+	for _, l := range rows {
+		if err = b.Put(ctx, blockRowKey(l.score), appendRow(nil, row{loc: l.loc})); err != nil {
+			break
+		}
+	}
+	if err = errors.Join(err, b.Commit(ctx)); err != nil {
+		return fmt.Errorf("writing to the index: %w", err)
+	}
+	return nil
+}
+
 func (x *index) writeMarks(ctx context.Context, marks map[uint32]*mark) error {
 	if len(marks) == 0 {
 		return nil

@@ -237,3 +237,34 @@ func flipped(t *testing.T, cfg disk.Config, at, n, size int) {
 	putN(t, s, 0, n, size)
 	wantAll(t, s, 0, n, size)
 }
+
+// TestRebuild builds a large index anew, reading the arenas once and more than once.
+func TestRebuild(t *testing.T) {
+	const n, size = 10_000, 20
+	cfg := disk.Config{Dir: t.TempDir(), SegmentSize: 100_000}
+	s := open(t, cfg)
+	putN(t, s, 0, n, size)
+	closeStore(t, s)
+	for _, rows := range []int{0, 3000, 50} {
+		if err := os.RemoveAll(filepath.Join(cfg.Dir, "index")); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			s := open(t, cfg.RebuildRows(rows))
+			wantAll(t, s, 0, n, size)
+			rep, err := s.Verify(t.Context(), false, nil)
+			if err != nil || rep.Blocks != n || rep.Missing+rep.Dangling+rep.Damaged != 0 {
+				t.Errorf("%d rows at a time: %+v %v", rows, rep, err)
+			}
+			if _, err := s.Trash(t.Context(), func(venti.Score) bool { return false }); err != nil { // changes each row
+				t.Error(err)
+			}
+			closeStore(t, s)
+		}
+		s = open(t, cfg)
+		if st, err := s.Stats(t.Context()); err != nil || st.Trash != n {
+			t.Errorf("%d rows at a time: %+v %v", rows, st, err)
+		}
+		closeStore(t, s)
+	}
+}

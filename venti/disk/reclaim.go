@@ -259,12 +259,6 @@ func (r *reclaimer) copyOut(ctx context.Context, u use) (dead []located, err err
 	return append(dead, more...), err
 }
 
-// located is a block at a place.
-type located struct {
-	score venti.Score
-	loc   arena.Loc
-}
-
 // keepForeign notes a record of another kind, which this program must not lose.
 func (r *reclaimer) keepForeign(loc arena.Loc) {
 	r.rep.Damaged++

@@ -127,8 +127,8 @@ const (
 	storeRow    = "/m/store"
 )
 
-// base32 keeps binary keys clear of what go-datastore does with slashes and dots.
-func rowEncoding() *base32.Encoding { return base32.StdEncoding.WithPadding(base32.NoPadding) }
+// base32 keeps binary keys clear of what go-datastore does with slashes and dots; this alphabet keeps their order.
+func rowEncoding() *base32.Encoding { return base32.HexEncoding.WithPadding(base32.NoPadding) }
 
 func blockRowKey(s venti.Score) datastore.Key {
 	return datastore.RawKey(blockRows + "/" + rowEncoding().EncodeToString(scoreKey(s)))

@@ -35,7 +35,7 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 
 func (c *core) stats(ctx context.Context) (st Stats, err error) {
 	if c.cfg.readOnly {
-		err = c.replayFlush(ctx, &replay{})
+		err = c.settle(ctx)
 	} else {
 		err = c.flush(ctx)
 	}

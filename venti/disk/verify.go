@@ -84,7 +84,7 @@ func (v *verifier) run(ctx context.Context) error {
 // flushAll writes all rows to where the walk over the rows finds them.
 func (v *verifier) flushAll(ctx context.Context) error {
 	if v.cfg.readOnly {
-		return v.replayFlush(ctx, &replay{})
+		return v.settle(ctx)
 	}
 	return v.flush(ctx)
 }
