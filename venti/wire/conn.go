@@ -8,13 +8,15 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"ventidhash/venti"
 )
 
-// A served is one connection at the server. One goroutine reads requests, and each is answered by one of its own.
+// A served is one connection at the server. One goroutine reads requests, and each is answered by one of its own. While
+// maxParallel requests are being served none is read, and then a client that goes is noticed only when one of them ends.
 type served struct {
 	*service
 	conn  net.Conn
@@ -46,13 +48,11 @@ func (v *service) serve(ctx context.Context, conn net.Conn) {
 		stop()
 	}
 	drop := func() {
+		conn.Close() // first: that the work is cancelled is no answer
 		cancel()
-		conn.Close()
 	}
-	if ctx.Err() != nil {
-		drain := time.AfterFunc(drainTime, drop)
-		c.work.Wait()
-		drain.Stop()
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, os.ErrDeadlineExceeded)) {
+		c.drain(drop)
 	}
 	drop()
 	c.work.Wait()
@@ -63,6 +63,23 @@ func (v *service) serve(ctx context.Context, conn net.Conn) {
 	default:
 		v.log.Debug("lost a client", slog.Any("from", conn.RemoteAddr()), slog.Any("err", err))
 	}
+}
+
+// drain waits for the requests that are being served, but calls drop after drainTime, or when the client goes. What else
+// the client sends is thrown away: a TCP connection that is closed with something unread may take our last answers with
+// it.
+func (c *served) drain(drop func()) {
+	timer := time.AfterFunc(drainTime, drop)
+	c.conn.SetReadDeadline(time.Time{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		io.Copy(io.Discard, c.in)
+		drop()
+	})
+	c.work.Wait()
+	timer.Stop()
+	drop()
+	watch.Wait()
 }
 
 // greet exchanges version lines and hellos.

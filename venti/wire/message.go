@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -196,6 +197,7 @@ func parseHas(b []byte) ([]bool, error) {
 // data: a block is never copied for its message.
 func (m *message) appendTo(b []byte) []byte {
 	start := len(b)
+	b = slices.Grow(b, headSize+len(m.scores)*venti.ScoreSize+len(m.has))
 	b = append(b, 0, 0, 0, 0, byte(m.kind), m.tag)
 	switch m.kind {
 	case tHello, rHello:
