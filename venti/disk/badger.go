@@ -32,7 +32,7 @@ func indexOptions() *badgerds.Options {
 	o.NumMemtables = 1
 	o.MaxTableSize = 1 << 20 // also the size of a memtable; a compaction takes some fifty times this
 	o.LevelOneSize = 4 << 20
-	o.NumCompactors = 1
+	o.NumCompactors = 2
 	o.Truncate = true // a torn tail must not keep the store shut
 	o.VerifyValueChecksum = true
 	o.EventLogging = false
