@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/blake3"
@@ -88,8 +89,9 @@ func (s *Sealer) Seal(dst, plain []byte) ([]byte, venti.Key, error) {
 }
 
 // Open returns the plaintext of block, appended to dst. The block must be the one that ref names; a caller that has it
-// from a Store knows that. Open decrypts in place, so block is overwritten, and the result may lie in it. Anything that does not open under ref's key is venti.ErrCorrupt in a *venti.BlockError:
-// wrong key, changed byte, block of something else. Wrong data is never returned.
+// from a Store knows that. Open decrypts in place, so block is overwritten, and the result may lie in it. Anything that
+// does not open under ref's key is venti.ErrCorrupt in a *venti.BlockError: wrong key, changed byte, block of something
+// else. Wrong data is never returned.
 func (s *Sealer) Open(dst []byte, ref venti.Ref, block []byte) ([]byte, error) {
 	out, err := s.open(dst, versionBlock, 1, ref.Key, block)
 	if err != nil {
@@ -169,22 +171,25 @@ func (s *Sealer) unpack(dst, inner []byte) ([]byte, error) {
 		}
 		return append(dst, body...), nil
 	case methodZstd:
-		size, n := binary.Uvarint(body)
-		if n <= 0 || size > MaxPlain || size <= 64 {
+		d := venti.NewDecoder(body)
+		size := int(d.Uint(MaxPlain))
+		if d.Err() != nil || size <= 64 {
 			return nil, corrupt("bad plaintext length")
 		}
 		start := len(dst)
-		if cap(dst)-start < int(size) {
-			dst = append(make([]byte, 0, start+int(size)), dst...)
-		}
-		out, err := s.dec.DecodeAll(body[n:], dst)
+		dst = slices.Grow(dst, size)
+		// The decoder's bound on its output counts what stands in front of it, so nothing does.
+		out, err := s.dec.DecodeAll(d.Fixed(d.Len()), dst[start:start])
 		if err != nil {
 			return nil, corrupt("zstd: " + err.Error())
 		}
-		if len(out)-start != int(size) {
+		if len(out) != size {
 			return nil, corrupt("plaintext length differs from the one declared")
 		}
-		return out, nil
+		if start == 0 {
+			return out, nil
+		}
+		return append(dst, out...), nil
 	default:
 		return nil, fmt.Errorf("%w: method %d: %w", venti.ErrCorrupt, method, errMethod)
 	}
