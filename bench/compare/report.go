@@ -107,7 +107,7 @@ func judgement(w io.Writer, list []verdict) (missed int, err error) {
 		if v.Status == "FAIL" {
 			missed++
 		}
-		got := fmt.Sprintf("%.4g", v.Got) // one digit more than in the tables: some limits are missed by little
+		got := fmt.Sprintf("%.6g", v.Got) // more digits than in the tables: some limits are missed by very little
 		if v.Status == "SKIP" {
 			got = "–"
 		}
