@@ -60,6 +60,7 @@ func BenchmarkPut(b *testing.B) {
 				if err := s.Sync(b.Context()); err != nil {
 					b.Fatal(err)
 				}
+				b.Log(resident())
 			})
 		}
 	}

@@ -132,6 +132,34 @@ func TestStopped(t *testing.T) {
 	open(t, disk.Config{Dir: dir})
 }
 
+// TestBusyOwner says that nobody takes the store away from a process that is tending it.
+func TestBusyOwner(t *testing.T) {
+	dir := t.TempDir()
+	a := open(t, disk.Config{Dir: dir})
+	b := open(t, disk.Config{Dir: dir, Wait: 100 * time.Millisecond})
+	putN(t, a, 0, 10, 100)
+	asked := false
+	_, err := a.Trash(t.Context(), func(venti.Score) bool {
+		if !asked {
+			asked = true
+			if err := b.Own(t.Context()); !errors.Is(err, venti.ErrUnavailable) {
+				t.Errorf("own: %v", err)
+			} else {
+				t.Log(err)
+			}
+			putN(t, b, 10, 10, 100) // it can still be used
+		}
+		return true
+	})
+	if err != nil || !asked {
+		t.Error(err)
+	}
+	if err := b.Own(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantAll(t, a, 0, 20, 100)
+}
+
 // mount mounts something on dir, or skips the test.
 func mount(t *testing.T, dir string, args ...string) {
 	t.Helper()

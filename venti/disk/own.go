@@ -78,7 +78,7 @@ func (s *Store) takeOver(ctx context.Context) (*tenure, error) {
 		}
 		if err != nil && !errors.Is(err, wire.ErrLost) { // busy: ask again later
 			if perr := pause(ctx, wait); perr != nil {
-				return nil, errors.Join(err, perr)
+				return nil, fmt.Errorf("%w; %w", err, perr)
 			}
 			continue
 		}

@@ -27,12 +27,7 @@ type Session struct {
 func (s *Store) Session(ctx context.Context) (*Session, error) {
 	var out *Session
 	err := withCounter(ctx, s.cfg.Dir, func(c *counter) error {
-		number := c.next
-		f, err := os.OpenFile(filepath.Join(sessionDir(s.cfg.Dir), strconv.FormatUint(number, 10)),
-			os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("session %d is there already: the session counter went back", number)
-		}
+		number, f, err := newSessionFile(sessionDir(s.cfg.Dir), c.next)
 		if err != nil {
 			return err
 		}
@@ -52,6 +47,17 @@ func (s *Store) Session(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("beginning a session in %s: %w", s.cfg.Dir, err)
 	}
 	return out, nil
+}
+
+// newSessionFile makes the file of session number, or of the first after it whose file is not there yet: a power cut may
+// have taken the counter back, but not the files.
+func newSessionFile(dir string, number uint64) (uint64, *os.File, error) {
+	for ; ; number++ {
+		f, err := os.OpenFile(filepath.Join(dir, strconv.FormatUint(number, 10)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return number, f, err
+		}
+	}
 }
 
 // Close ends the session. Calls after the first do nothing.
@@ -122,8 +128,11 @@ func (c *counter) read() error {
 
 // set writes the number of the next session.
 func (c *counter) set(next uint64) error {
-	text := strconv.FormatUint(next, 10) + "\n" // never shorter than the one before
+	text := strconv.FormatUint(next, 10) + "\n"
 	if _, err := c.f.WriteAt([]byte(text), 0); err != nil {
+		return err
+	}
+	if err := c.f.Truncate(int64(len(text))); err != nil {
 		return err
 	}
 	c.next = next

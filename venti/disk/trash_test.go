@@ -214,6 +214,27 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// TestCounterLost says that sessions begin also when their counter went back, as after a power cut.
+func TestCounterLost(t *testing.T) {
+	cfg := disk.Config{Dir: t.TempDir()}
+	s := open(t, cfg)
+	for _, text := range []string{"1\n", "", "junk"} {
+		for range 2 {
+			sess, err := s.Session(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sess.Close()
+		}
+		if err := os.WriteFile(filepath.Join(cfg.Dir, "sessions", "next"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files, err := os.ReadDir(filepath.Join(cfg.Dir, "sessions")); err != nil || len(files) != 7 {
+		t.Errorf("%v %v", files, err)
+	}
+}
+
 // TestOwnerDied says that trash is not settled for sessions that had begun when an owner died: it may have taken the
 // note with it that they need some of it.
 func TestOwnerDied(t *testing.T) {
