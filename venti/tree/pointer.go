@@ -87,6 +87,8 @@ func parsePointer(b []byte, level int, size int64) ([]row, error) {
 	case d.Err() != nil:
 	case sum != size:
 		d.Fail(fmt.Errorf("rows stand for %d bytes, not %d", sum, size))
+	case len(rows) == 0:
+		d.Fail(fmt.Errorf("no rows"))
 	case len(rows) == 1 && hole:
 		d.Fail(fmt.Errorf("zeros only, which need no block"))
 	}

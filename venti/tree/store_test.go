@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,15 +12,16 @@ import (
 	"ventidhash/venti"
 	"ventidhash/venti/seal"
 	"ventidhash/venti/tree"
+	"ventidhash/venti/ventitest"
 )
 
-// A store keeps blocks in memory, counts, and fails where it is told to.
+// A store counts what is asked of a Memory, and answers in its place where it is told to.
 type store struct {
-	mu     sync.Mutex
-	blocks map[venti.Score][]byte
-	order  []venti.Score // as they were first put
-	gets   map[venti.Score]int
-	puts   int
+	*ventitest.Memory
+
+	mu   sync.Mutex
+	gets map[venti.Score]int
+	puts int
 
 	// Both may be nil. What get returns instead of a block is returned unverified, as by a store that breaks its word.
 	get func(ctx context.Context, s venti.Score) ([]byte, error)
@@ -29,27 +29,20 @@ type store struct {
 }
 
 func newStore() *store {
-	return &store{blocks: map[venti.Score][]byte{}, gets: map[venti.Score]int{}}
+	return &store{Memory: ventitest.NewMemory(), gets: map[venti.Score]int{}}
 }
 
 func (s *store) Get(ctx context.Context, score venti.Score) ([]byte, error) {
 	s.mu.Lock()
 	s.gets[score]++
 	get := s.get
-	b, ok := s.blocks[score]
 	s.mu.Unlock()
 	if get != nil {
 		if b, err := get(ctx, score); b != nil || err != nil {
 			return bytes.Clone(b), err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, &venti.BlockError{Op: "get", Score: score, Err: venti.ErrNotFound}
-	}
-	return bytes.Clone(b), nil
+	return s.Memory.Get(ctx, score)
 }
 
 func (s *store) Put(ctx context.Context, block []byte) (venti.Score, error) {
@@ -58,37 +51,10 @@ func (s *store) Put(ctx context.Context, block []byte) (venti.Score, error) {
 			return venti.Score{}, err
 		}
 	}
-	score := venti.Sum(block)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.puts++
-	if _, ok := s.blocks[score]; !ok {
-		s.blocks[score] = bytes.Clone(block)
-		s.order = append(s.order, score)
-	}
-	return score, nil
-}
-
-func (s *store) Has(_ context.Context, scores []venti.Score) ([]bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]bool, len(scores))
-	for i, score := range scores {
-		_, out[i] = s.blocks[score]
-	}
-	return out, nil
-}
-
-func (s *store) Sync(context.Context) error { return nil }
-
-// gone makes Get fail with err for score.
-func (s *store) gone(score venti.Score, err error) {
-	s.get = func(_ context.Context, got venti.Score) ([]byte, error) {
-		if got == score {
-			return nil, &venti.BlockError{Op: "get", Score: score, Err: err}
-		}
-		return nil, nil
-	}
+	s.mu.Unlock()
+	return s.Memory.Put(ctx, block)
 }
 
 // A rig is a store with a way in and a way out.
@@ -174,13 +140,4 @@ func check(t testing.TB, what string, got, want []byte) {
 		i++
 	}
 	t.Fatalf("%s: %d bytes, want %d; they differ from byte %d on", what, len(got), len(want), i)
-}
-
-// scores returns what is in the store, sorted.
-func (s *store) scores() []venti.Score {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := slices.Clone(s.order)
-	slices.SortFunc(out, func(a, b venti.Score) int { return bytes.Compare(a[:], b[:]) })
-	return out
 }

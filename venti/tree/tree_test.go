@@ -53,7 +53,7 @@ func TestLargeRoundTrip(t *testing.T) {
 		t.Errorf("depth of 20 MiB is %d, want 1", e.Depth)
 	}
 	blocks, size := r.sink.Written()
-	if n := len(r.blocks); int64(n) != blocks || size < 20<<20 || size > 21<<20 {
+	if n := r.Len(); int64(n) != blocks || size < 20<<20 || size > 21<<20 {
 		t.Errorf("Written says %d blocks of %d bytes; the store has %d", blocks, size, n)
 	}
 }
@@ -71,8 +71,8 @@ func TestZeros(t *testing.T) {
 		}
 	}
 	r.write(t, tree.Files(), make([]byte, 9<<20))
-	if len(r.blocks) > 0 {
-		t.Errorf("%d blocks of zeros", len(r.blocks))
+	if r.Len() > 0 {
+		t.Errorf("%d blocks of zeros", r.Len())
 	}
 	w := tree.NewWriter(t.Context(), r.sink, tree.Files())
 	for range 3 {
@@ -135,8 +135,8 @@ func TestSparse(t *testing.T) {
 		_, _ = w.Write([]byte("land"))
 	}
 	e := closed(t, w)
-	if e.Size != 3*(tera+4) || len(r.blocks) != 2 {
-		t.Fatalf("%+v in %d blocks, want 2: one leaf and one pointer block", e, len(r.blocks))
+	if e.Size != 3*(tera+4) || r.Len() != 2 {
+		t.Fatalf("%+v in %d blocks, want 2: one leaf and one pointer block", e, r.Len())
 	}
 	rd := tree.NewReader(t.Context(), r.src, e)
 	buf := make([]byte, 8)
@@ -222,10 +222,10 @@ func TestFixedChange(t *testing.T) {
 	data := noise(9, 100_000)
 	cut := tree.Cut{Avg: 100, Fixed: true}
 	e := r.write(t, cut, data)
-	before := len(r.blocks)
+	before := r.Len()
 	data[31_415]++
 	f := r.write(t, cut, data)
-	if n := len(r.blocks) - before; n != 1+f.Depth || f.Depth != e.Depth {
+	if n := r.Len() - before; n != 1+f.Depth || f.Depth != e.Depth {
 		t.Errorf("%d new blocks for a changed byte, depth %d then %d", n, e.Depth, f.Depth)
 	}
 }

@@ -66,8 +66,8 @@ func TestWalk(t *testing.T) {
 		}
 	}
 	got := slices.SortedFunc(maps.Keys(seen), func(a, b venti.Score) int { return bytes.Compare(a[:], b[:]) })
-	if !slices.Equal(got, r.scores()) {
-		t.Errorf("%d blocks visited, %d stored", len(got), len(r.scores()))
+	if !slices.Equal(got, r.Scores()) {
+		t.Errorf("%d blocks visited, %d stored", len(got), len(r.Scores()))
 	}
 }
 
@@ -135,7 +135,7 @@ func TestWalkDamage(t *testing.T) {
 			continue
 		}
 		r.src = tree.NewSource(r.store, r.sealer, 0)
-		r.gone(v.b.Ref.Score, venti.ErrUnavailable)
+		r.Unavailable(v.b.Ref.Score, true)
 		below := 0
 		for below+i+1 < len(all) && all[i+1+below].b.Level < v.b.Level {
 			below++
@@ -152,6 +152,7 @@ func TestWalkDamage(t *testing.T) {
 		if !errors.Is(err, venti.ErrUnavailable) {
 			t.Errorf("the error that visit returned came back as %v", err)
 		}
+		r.Unavailable(v.b.Ref.Score, false)
 	}
 }
 
