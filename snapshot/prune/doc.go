@@ -1,0 +1,47 @@
+// Package prune gives back the space of blocks that no snapshot in the catalog needs.
+//
+// Any number of writers may be at work meanwhile, in this process and in others; nobody waits for a prune. It goes
+// through these steps:
+//
+//  1. Mark: walk every snapshot in the catalog, shares too, and the catalog's own blocks. What is met is live.
+//  2. Trash: the store marks everything else. Trash can still be read, and any Get, Put or Has takes it out again.
+//  3. Settled: the store looks which sessions live. Trash is settled if it was marked before each of them began.
+//  4. Look again: let a change of the catalog that is under way come to its end, then walk the snapshots that are new
+//     since step 1, and ask the store for each block that they need.
+//  5. Reclaim: the store frees what is settled and still trash.
+//
+// Any error ends the prune, and up to step 5 nothing is freed by then. Above all, one directory that cannot be read in
+// step 1 or 4 does: an incomplete walk releases nothing. Reclaim itself may be interrupted at any point. The marks that
+// are left do no harm, since the next prune makes its own.
+//
+// # Why nothing that is needed is freed
+//
+// A block is freed in step 5 only if it was trash then, and marked before every session began that lived in step 3.
+// Suppose that a snapshot S needs it and is in the catalog at the end. Whoever wrote S had a session from before its
+// first Has or Put until S was in the catalog.
+//
+//   - S was in the catalog in step 1: the block is live and never became trash.
+//   - S's session had ended by step 3: S was in the catalog by then, and step 4 took the block out of the trash; or S
+//     has been forgotten.
+//   - S's session lived in step 3 and had begun before the block was marked: the block is not settled.
+//   - S's session began after the block was marked, and its writer put the block or asked for it: that took it out of
+//     the trash.
+//   - S's session began after the block was marked, and its writer took it over, unasked, with a part of the parent
+//     snapshot P, which was in the catalog when the writer looked. By the same argument P needs the block and has it,
+//     for as long as P is in the catalog. When the writer adds S it looks whether P still is; if not, it first asks for
+//     every block of S. That is the writer's duty, and the only one beside the session.
+//
+// A block that was taken out of the trash between steps 2 and 5 could become trash again through a second prune that
+// looked at the catalog earlier. Therefore a prune has a session as well: what the second one marks is newer than that
+// session, and so not settled for the first.
+//
+// The blocks of the catalog itself are put by whoever changes it, perhaps without a session, and named by a new head a
+// little later. If step 2 came between the two, step 4 waits for the head; whatever is put later is out of the trash.
+//
+// # What the caller has to know
+//
+// The store must be this one catalog's. Blocks of another owner, or of another catalog, are trash to it. A catalog
+// without any snapshot is refused, because it is more likely to be the wrong one than the store to be useless.
+//
+// Memory: some 60 bytes for each live block.
+package prune

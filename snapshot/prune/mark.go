@@ -1,0 +1,202 @@
+package prune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ventidhash/snapshot"
+	"ventidhash/snapshot/vac"
+	"ventidhash/venti"
+	"ventidhash/venti/tree"
+)
+
+// A marker walks snapshots and remembers the blocks that they need.
+type marker struct {
+	cfg    Config
+	live   map[venti.Score]visited
+	walked map[venti.Score]bool // roots of snapshots
+	now    Progress
+
+	ask   bool          // have the store asked for what is met from now on
+	batch []venti.Score // to ask for
+}
+
+// visited says what has been done with a live block, beyond noting that it is live. Each is remembered on its own, so
+// that no block that is used in two ways, such as a file with the bytes of a directory, hides what hangs from it.
+type visited uint8
+
+const (
+	below  visited = 1 << iota // it is a pointer block, and the blocks below it are live
+	listed                     // it is the top of a directory, and everything in the directory is live
+)
+
+// askBatch is how many blocks the store is asked for at once.
+const askBatch = 1000
+
+func newMarker(cfg Config) *marker {
+	return &marker{cfg: cfg, live: map[venti.Score]visited{}, walked: map[venti.Score]bool{}}
+}
+
+func (m *marker) isLive(s venti.Score) bool {
+	_, ok := m.live[s]
+	return ok
+}
+
+// step reports that a step begins.
+func (m *marker) step(s Step) {
+	m.now.Step = s
+	m.report()
+}
+
+func (m *marker) report() {
+	if m.cfg.Progress != nil {
+		m.now.Snapshots, m.now.Blocks = len(m.walked), len(m.live)
+		m.cfg.Progress(m.now)
+	}
+}
+
+// all marks everything that the catalog leads to.
+func (m *marker) all(ctx context.Context) error {
+	m.step(Mark)
+	return m.catalog(ctx)
+}
+
+// again marks what the catalog leads to now and did not before, and has the store take all of that out of the trash.
+// First it waits until nobody is changing the catalog who may have begun before: an update that gives up has to take its
+// turn like any other.
+func (m *marker) again(ctx context.Context) error {
+	err := m.cfg.Catalog.Update(ctx, func([]snapshot.Snapshot) ([]snapshot.Snapshot, error) { return nil, errOurTurn })
+	if !errors.Is(err, errOurTurn) {
+		return fmt.Errorf("waiting for a turn at the catalog: %w", err)
+	}
+	m.ask = true
+	if err := m.catalog(ctx); err != nil {
+		return err
+	}
+	return m.flush(ctx)
+}
+
+var errOurTurn = errors.New("it is our turn")
+
+// catalog marks the blocks of the catalog and of the snapshots in it, but for those that have been walked.
+func (m *marker) catalog(ctx context.Context) error {
+	if err := m.own(ctx); err != nil {
+		return fmt.Errorf("the catalog itself: %w", err)
+	}
+	list, err := m.cfg.Catalog.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if m.walked[s.Score] {
+			continue
+		}
+		if err := m.snapshot(ctx, s.Score); err != nil {
+			return advise(ctx, s.Score, err)
+		}
+		m.walked[s.Score] = true
+		m.report()
+	}
+	return nil
+}
+
+// advise says what to do about a snapshot that cannot be walked.
+func advise(ctx context.Context, s venti.Score, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	if errors.Is(err, venti.ErrUnavailable) {
+		return fmt.Errorf("snapshot vac:%s cannot be read now, try again later: %w", s, err)
+	}
+	return fmt.Errorf("snapshot vac:%s cannot be read as a whole: %w; see what is damaged with `vdh check`; "+
+		"if it cannot be had back, `vdh forget %s` and prune again", s, err, s)
+}
+
+// own marks the blocks of the catalog's list.
+func (m *marker) own(ctx context.Context) error {
+	ref, err := m.cfg.Catalog.Root(ctx)
+	if err != nil || ref.IsZero() {
+		return err
+	}
+	root, err := m.cfg.Source.Root(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if _, err := m.add(ctx, ref.Score, 0); err != nil {
+		return err
+	}
+	return tree.Walk(ctx, m.cfg.Source, root.Top, func(b tree.Block, err error) (bool, error) {
+		if err != nil {
+			return false, err
+		}
+		return m.add(ctx, b.Ref.Score, pointer(b.Level == 0))
+	})
+}
+
+// pointer returns what visiting a block means: a leaf is just live.
+func pointer(leaf bool) visited {
+	if leaf {
+		return 0
+	}
+	return below
+}
+
+// snapshot marks the blocks of one snapshot. No error is passed over.
+func (m *marker) snapshot(ctx context.Context, score venti.Score) error {
+	t, err := vac.OpenOwn(ctx, m.cfg.Source, m.cfg.RootKey, score)
+	if err != nil {
+		return err
+	}
+	table := !t.Root.Shared.IsHole() // the walk is in the table of shared blocks, which comes first
+	return t.Blocks(ctx, func(u vac.Use, err error) (bool, error) {
+		if err != nil {
+			return false, err
+		}
+		how := pointer(u.Leaf)
+		if u.Role == vac.RoleDirectory {
+			top := t.Root.Top
+			if u.Dir != nil {
+				top = u.Dir.Content.Stream
+			}
+			head := u.Ref == top.Top && u.Len == top.Size
+			if table = table && !(head && u.Dir == nil); head && !table {
+				// Not below: all pointer blocks of the stream have to be visited, or it would not be listed.
+				how = listed
+			}
+		}
+		return m.add(ctx, u.Ref.Score, how)
+	})
+}
+
+// add marks a block as live and visited in a way; descend is false if that is old. Zero is the way of blocks that
+// nothing hangs from.
+func (m *marker) add(ctx context.Context, s venti.Score, how visited) (descend bool, err error) {
+	old, met := m.live[s]
+	if met && old&how == how {
+		return false, nil
+	}
+	m.live[s] = old | how
+	if met || !m.ask {
+		return true, nil
+	}
+	if m.batch = append(m.batch, s); len(m.batch) == askBatch {
+		err = m.flush(ctx)
+	}
+	return true, err
+}
+
+// flush asks the store for the blocks of the batch, which takes them out of the trash.
+func (m *marker) flush(ctx context.Context) error {
+	has, err := m.cfg.Source.Store().Has(ctx, m.batch)
+	if err != nil {
+		return err
+	}
+	for i, s := range m.batch {
+		if !has[i] {
+			return &venti.BlockError{Op: "keep", Score: s, Err: venti.ErrNotFound}
+		}
+	}
+	m.batch = m.batch[:0]
+	return nil
+}
