@@ -30,71 +30,113 @@ func configFile() (string, error) {
 	return filepath.Join(dir, "config.toml"), err
 }
 
-// configure fills the flags that were not given from the environment and the config file, in this order, and checks
-// that the file has no key that is not a flag of some verb.
+// configure fills the flags that were not given from the environment, and then from the config file. There, the global
+// flags are keys at the top and the flags of a verb keys of its table, because verbs use one word for different things:
+// the excludes of a backup are no excludes of a restore.
 func (a *app) configure(cmd *cobra.Command) error {
 	name, err := configFile()
 	if err != nil {
 		return err
 	}
-	keys := map[string]any{}
-	b, err := os.ReadFile(name)
+	keys, err := readConfig(name, cmd.Root())
+	if err != nil {
+		return usage{fmt.Errorf("config %s: %w", name, err)}
+	}
+	verb := verbOf(cmd)
+	own, _ := keys[verb].(map[string]any)
+	err = fill(cmd.InheritedFlags(), "VDH_", keys)
 	if err == nil {
-		err = toml.Unmarshal(b, &keys)
+		err = fill(cmd.LocalNonPersistentFlags(), "VDH_"+variable(verb)+"_", own)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("config %s: %w", name, err)
+	if err != nil {
+		return usage{err}
 	}
-	for key := range keys {
-		if !knownFlag(cmd.Root(), key) {
-			return fmt.Errorf("config %s: %q is not a flag of any command", name, key)
+	return nil
+}
+
+// readConfig reads the config file, which need not exist, and checks that every key is a flag.
+func readConfig(name string, root *cobra.Command) (map[string]any, error) {
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]any{}
+	if err := toml.Unmarshal(b, &keys); err != nil {
+		return nil, err
+	}
+	for key, v := range keys {
+		verb, _, err := root.Find([]string{key})
+		table, isTable := v.(map[string]any)
+		switch {
+		case root.PersistentFlags().Lookup(key) != nil && !isTable:
+		case !isTable:
+			return nil, fmt.Errorf("%q is not a global flag; the flags of a verb stand in its table, like [backup]", key)
+		case err != nil || verb == root:
+			return nil, fmt.Errorf("[%s] is not a verb", key)
 		}
-	}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || err != nil && !errors.Is(err, fs.ErrNotExist) || f.Name == "help" {
-			return
-		}
-		variable := "VDH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if v, ok := os.LookupEnv(variable); ok {
-			if e := f.Value.Set(v); e != nil {
-				err = fmt.Errorf("%s=%q: %w", variable, v, e)
+		for flag := range table {
+			if verb.LocalNonPersistentFlags().Lookup(flag) == nil {
+				return nil, fmt.Errorf("[%s] %s: there is no such flag; see: vdh %s --help", key, flag, key)
 			}
+		}
+	}
+	return keys, nil
+}
+
+// fill sets the flags that were not given from the environment, or else from keys. A variable of a flag that may be
+// given many times holds one value a line.
+func fill(flags *pflag.FlagSet, prefix string, keys map[string]any) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || err != nil || f.Name == "help" {
 			return
 		}
-		if v, ok := keys[f.Name]; ok {
+		name := prefix + variable(f.Name)
+		if v, ok := os.LookupEnv(name); ok {
 			if e := setFlag(f, v); e != nil {
-				err = fmt.Errorf("config %s: %s: %w", name, f.Name, e)
+				err = fmt.Errorf("%s=%q: %w", name, v, e)
+			}
+		} else if v, ok := keys[f.Name]; ok {
+			if e := setFlag(f, v); e != nil {
+				err = fmt.Errorf("config: %s: %w", f.Name, e)
 			}
 		}
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
 	return err
 }
 
-// setFlag sets a flag to a value of the config file; a list sets it once for each element.
+// setFlag sets a flag to a value of the config file or the environment.
 func setFlag(f *pflag.Flag, v any) error {
-	if list, ok := v.([]any); ok {
-		for _, e := range list {
-			if err := f.Value.Set(fmt.Sprint(e)); err != nil {
-				return err
-			}
+	list, isList := v.([]any)
+	many, takesMany := f.Value.(pflag.SliceValue)
+	if text, ok := v.(string); ok && takesMany {
+		list, isList = nil, true
+		for line := range strings.Lines(text) {
+			list = append(list, strings.TrimSuffix(line, "\n"))
 		}
-		return nil
 	}
-	return f.Value.Set(fmt.Sprint(v))
+	switch {
+	case isList && !takesMany:
+		return errors.New("takes one value, not a list")
+	case !isList:
+		return f.Value.Set(fmt.Sprint(v))
+	}
+	values := make([]string, len(list))
+	for i, e := range list {
+		values[i] = fmt.Sprint(e)
+	}
+	return many.Replace(values)
 }
 
-// knownFlag reports whether any command below cmd has a flag of this name.
-func knownFlag(cmd *cobra.Command, name string) bool {
-	if cmd.Flags().Lookup(name) != nil || cmd.PersistentFlags().Lookup(name) != nil {
-		return true
+// variable writes the name of a flag or verb as a part of the name of an environment variable.
+func variable(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
+
+// verbOf returns the name of the verb that cmd is, or is a part of.
+func verbOf(cmd *cobra.Command) string {
+	for cmd.HasParent() && cmd.Parent().HasParent() {
+		cmd = cmd.Parent()
 	}
-	for _, sub := range cmd.Commands() {
-		if knownFlag(sub, name) {
-			return true
-		}
-	}
-	return false
+	return cmd.Name()
 }

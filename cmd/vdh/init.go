@@ -50,7 +50,7 @@ file or a log by accident.`,
 			if o, err = makeIdentity(dir); err != nil {
 				return err
 			}
-			if !isTerminal(a.out) {
+			if !isTerminal(a.stdout) {
 				a.note("made an identity in %s; see its recovery phrase on a terminal: vdh init --show-phrase", dir)
 				return nil
 			}
@@ -80,7 +80,7 @@ func (a *app) newIdentity(dir string) (*catalog.Owner, error) {
 
 // showPhrase prints the recovery phrase on a terminal, and nowhere else.
 func (a *app) showPhrase(o *catalog.Owner) error {
-	if !isTerminal(a.out) {
+	if !isTerminal(a.stdout) {
 		return errors.New("the recovery phrase is shown on a terminal only")
 	}
 	_, err := fmt.Fprintf(a.out, "%s\n\n    %s\n\n", phraseAdvice, o.Phrase())

@@ -5,18 +5,34 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"ventidhash/snapshot/archive"
 )
 
 // A tally is what a long verb has done so far.
 type tally struct {
 	files, bytes int64
 	current      string
+	what         string // said in place of files and bytes, if not empty
+}
+
+// A tallyOf keeps the last progress that a library has told of.
+type tallyOf[T any] struct{ last atomic.Pointer[T] }
+
+func (t *tallyOf[T]) store(p T) { t.last.Store(&p) }
+
+func (t *tallyOf[T]) load() (p T) {
+	if last := t.last.Load(); last != nil {
+		p = *last
+	}
+	return p
 }
 
 // lineEvery is how often progress is printed where there is no terminal.
@@ -26,9 +42,9 @@ const lineEvery = 30 * time.Second
 // nothing with --quiet. total is how many bytes there will be, 0 if that is not known. read may be called at any time.
 func (a *app) watch(ctx context.Context, verb string, total int64, read func() tally) (stop func()) {
 	switch {
-	case a.quiet || a.json || a.verbose:
+	case a.quiet || a.json:
 		return func() {}
-	case isTerminal(a.errs):
+	case isTerminal(a.stderr):
 		return a.bar(ctx, verb, total, read)
 	}
 	return a.lines(ctx, verb, read)
@@ -44,7 +60,7 @@ func (a *app) lines(ctx context.Context, verb string, read func() tally) func() 
 		for {
 			select {
 			case <-tick.C:
-				a.note("%s: %s, %s", verb, describe(read(), begin), read().current)
+				a.note("%s: %s, %s", verb, describe(read(), begin), printable(read().current))
 			case <-ctx.Done():
 				return
 			}
@@ -55,16 +71,16 @@ func (a *app) lines(ctx context.Context, verb string, read func() tally) func() 
 
 // describe says how much was done and how fast.
 func describe(t tally, begin time.Time) string {
+	if t.what != "" {
+		return t.what
+	}
 	rate := float64(t.bytes) / max(time.Since(begin).Seconds(), 0.001)
 	return fmt.Sprintf("%s files, %s, %s/s", humanize.Comma(t.files), size(t.bytes), size(int64(rate)))
 }
 
-// size writes a number of bytes for people.
-func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
-
 func (a *app) bar(ctx context.Context, verb string, total int64, read func() tally) func() {
 	begin := time.Now()
-	p := mpb.NewWithContext(ctx, mpb.WithOutput(a.errs), mpb.WithRefreshRate(150*time.Millisecond), mpb.WithWidth(30))
+	p := mpb.NewWithContext(ctx, mpb.WithOutput(a.stderr), mpb.WithRefreshRate(150*time.Millisecond), mpb.WithWidth(30))
 	left := func(decor.Statistics) string {
 		t := read()
 		if total <= 0 || t.bytes <= 0 || t.bytes >= total {
@@ -91,17 +107,41 @@ func (a *app) bar(ctx context.Context, verb string, total int64, read func() tal
 			}
 		}
 	})
+	a.errs = p // lines above the bar
 	return func() {
 		close(done)
 		wg.Wait()
 		bar.Abort(true)
 		p.Wait()
+		a.errs = a.stderr
+	}
+}
+
+// follow makes a run of the archiver report what it does.
+func (a *app) follow(cfg *archive.Config) {
+	cfg.Progress = &archive.Progress{}
+	cfg.Warn = a.fileError
+	if a.verbose {
+		cfg.Saved = func(path string, what archive.Change, n int64) {
+			fmt.Fprintf(a.errs, "%-9s %s (%s)\n", what, printable(path), size(n))
+		}
+	}
+}
+
+// archiveTally returns how to read the progress of a run of the archiver.
+func archiveTally(p *archive.Progress) func() tally {
+	return func() tally {
+		t := tally{files: p.Files.Load(), bytes: p.Bytes.Load()}
+		if c := p.Current.Load(); c != nil {
+			t.current = *c
+		}
+		return t
 	}
 }
 
 // columns returns the width of the terminal.
 func columns(a *app) int {
-	if f, ok := a.errs.(*os.File); ok {
+	if f, ok := a.stderr.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return w
 		}
@@ -112,8 +152,8 @@ func columns(a *app) int {
 // shorten keeps the end of a path, with what cannot be printed quoted.
 func shorten(path string, n int) string {
 	path = printable(path)
-	if n = max(n, 16); len(path) > n {
-		path = "…" + path[len(path)-n:]
+	if runes := []rune(path); len(runes) > max(n, 16) {
+		path = "…" + string(runes[len(runes)-max(n, 16):])
 	}
 	return path
 }

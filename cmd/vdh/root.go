@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,20 +45,24 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	a := &app{in: in, out: out, errs: errs}
+	a := newApp(in, out, errs)
 	cmd := newRoot(a)
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
-	cmd.SetOut(out)
+	cmd.SetOut(a.out)
 	cmd.SetErr(errs)
 	err := cmd.ExecuteContext(ctx)
 	if closeErr := a.close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
+	code := exitCode(ctx, err)
+	switch {
+	case code == exitInterrupted:
+		fmt.Fprintln(errs, "vdh: interrupted; nothing is damaged, and the same command goes on from here")
+	case err != nil:
 		fmt.Fprintln(errs, "vdh:", err)
 	}
-	return exitCode(ctx, err)
+	return code
 }
 
 func exitCode(ctx context.Context, err error) int {
@@ -88,15 +93,9 @@ everything back: list it, restore it, read a file of it.
 Nothing needs to be set up. The first backup makes an identity and a store under
 $XDG_DATA_HOME/vdh; write the identity's recovery phrase down (vdh init --show-phrase).
 
-A snapshot is named by vac:SCORE, by 8 or more digits of its score, by latest, or by
-latest@HOST:/PATH, the newest one that holds that path; /PATH behind it names a part of it.
-
-Every flag is also a key of the config file, $XDG_CONFIG_HOME/vdh/config.toml, and an
-environment variable: --exclude-caches is exclude-caches and VDH_EXCLUDE_CACHES.
-
-Exit codes: 0 done; 1 failed; 2 usage; 3 done, but some files could not be read or written;
-4 stored, but below the target redundancy; 10 no such snapshot; 11 unavailable now;
-130 interrupted.`
+A snapshot is named by vac:SCORE, by 8 or more digits of its score, by latest, by latest@HOST, or
+by latest@HOST:/PATH, the newest one that holds that path; /PATH behind it names a part of it.
+What somebody else has shared is named by vac:SCORE#KEY.`
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -109,16 +108,34 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.configure(cmd) },
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			if len(argv) == 0 {
+				return cmd.Help()
+			}
+			hint := "see: vdh help"
+			if near := cmd.SuggestionsFor(argv[0]); len(near) > 0 {
+				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usage{fmt.Errorf("there is no verb %q; %s", argv[0], hint)}
+		},
+		Args:                       cobra.ArbitraryArgs,
+		SuggestionsMinimumDistance: 2,
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.storePath, "store", "", "folder of the store (default $XDG_DATA_HOME/vdh/store)")
 	f.BoolVar(&a.json, "json", false, "print JSON lines")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print each file")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
-	for _, verb := range []func(*app) *cobra.Command{newInit, newBackup} {
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
+	})
+	for _, verb := range []func(*app) *cobra.Command{
+		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newRestore, newCheck, newStats,
+		newShare, newForget, newPrune, newRecover, newVersion,
+	} {
 		root.AddCommand(verb(a))
 	}
+	root.AddCommand(topics()...)
 	return root
 }
 

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ventidhash/snapshot/check"
+	"ventidhash/venti"
+	"ventidhash/venti/disk"
+)
+
+func newCheck(a *app) *cobra.Command {
+	var readData bool
+	cmd := &cobra.Command{
+		Use:   "check [NAME...]",
+		Short: "look for damage, and say which files it touches",
+		Long: `Looks at every block that the snapshots need, of all snapshots unless some are named, and at the
+catalog; and compares the store's index with what lies on the disk. Directories are always read.
+Contents are read, verified and compared with the hashes in the snapshots with --read-data, which
+takes as long as reading the store; without it, it is only made sure that each block is there.
+
+Each damaged block is printed with every file that it touches. Once the file is read by a backup
+again (vdh backup --force), a block that the disk has lost is stored anew.
+
+Exit code 1 if anything that a snapshot needs is damaged. The last line says what was looked at.
+
+With --json, one line of "type":"damage" with score, state (missing, corrupt, unavailable), error and
+touched (part, path, offset, length, snapshots) for each block, and one of "type":"summary" with ok,
+read_data, snapshots, files, blocks, bytes_read, damaged, store_records, store_damaged, seconds.`,
+		Example: "  vdh check\n  vdh check --read-data latest",
+		RunE:    func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
+	}
+	cmd.Flags().BoolVar(&readData, "read-data", false, "read and verify all contents")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, names []string, readData bool) error {
+	owner, err := a.identity(false)
+	if err != nil {
+		return err
+	}
+	if err := a.reading(ctx); err != nil {
+		return err
+	}
+	cat, err := a.snapshots()
+	if err != nil {
+		return err
+	}
+	r := checkReport{readData: readData, all: len(names) == 0, begin: time.Now()}
+	if r.snaps, err = a.listed(ctx, names); err != nil {
+		return err
+	}
+	cfg := check.Config{ReadData: readData}
+	if root, err := cat.Root(ctx); err == nil {
+		cfg.Catalog = root.Score
+	} else if len(r.snaps) > 0 {
+		return err
+	}
+	src, err := a.plain(ctx)
+	if err != nil {
+		return err
+	}
+	var now tallyOf[check.Progress]
+	cfg.Progress = now.store
+	stop := a.watch(ctx, "check", 0, func() tally { return checkTally(now.load(), len(r.snaps)) })
+	// All contents of the store are read only if all are asked for: also those that no snapshot needs, since a later
+	// backup may build on them.
+	r.store, err = a.store.Verify(ctx, readData && r.all, func(d disk.Damage) { r.records = append(r.records, d) })
+	if err == nil {
+		r.found, err = check.Run(ctx, src, owner.RootKey(), r.snaps, cfg)
+	}
+	stop()
+	if err != nil {
+		return fmt.Errorf("the check did not come to its end: %w", err)
+	}
+	return a.reportCheck(&r)
+}
+
+func checkTally(p check.Progress, of int) tally {
+	switch {
+	case p.Blocks == 0:
+		return tally{what: "comparing the store's index with its segments"}
+	case p.Naming:
+		return tally{what: fmt.Sprintf("naming what %d damaged blocks touch, %d of %d snapshots", p.Damaged, p.Snapshots, of)}
+	}
+	return tally{what: fmt.Sprintf("%d of %d snapshots, %d blocks, %s read, %d damaged", p.Snapshots, of, p.Blocks,
+		size(p.Bytes), p.Damaged)}
+}
+
+// state names what is wrong with a block in one word.
+func state(err error) string {
+	switch {
+	case errors.Is(err, venti.ErrNotFound):
+		return "missing"
+	case errors.Is(err, venti.ErrUnavailable):
+		return "unavailable"
+	}
+	return "corrupt"
+}

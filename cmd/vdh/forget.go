@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ventidhash/snapshot"
+)
+
+func newForget(a *app) *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "forget NAME...",
+		Short: "take snapshots off the list",
+		Long: `Takes the named snapshots out of the catalog and prints them. Their blocks stay until vdh prune, and
+until then a whole score still opens a snapshot. Nothing is asked.
+
+With --json, one line of "type":"forgotten" each with the fields of vdh snapshots.`,
+		Example: "  vdh forget 4f1c0ab2 93ab77e0\n  vdh forget --dry-run latest",
+		Args:    args(cobra.MinimumNArgs(1)),
+		RunE:    func(cmd *cobra.Command, names []string) error { return a.forget(cmd.Context(), names, dryRun) },
+	}
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "change nothing, only print what would be forgotten")
+	return cmd
+}
+
+func (a *app) forget(ctx context.Context, names []string, dryRun bool) error {
+	if _, err := a.identity(false); err != nil {
+		return err
+	}
+	if _, err := a.session(ctx); err != nil {
+		return err
+	}
+	gone, err := a.listed(ctx, names)
+	if err != nil {
+		return err
+	}
+	if !dryRun {
+		cat, err := a.snapshots()
+		if err != nil {
+			return err
+		}
+		err = cat.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+			return slices.DeleteFunc(list, func(s snapshot.Snapshot) bool {
+				return slices.ContainsFunc(gone, func(g snapshot.Snapshot) bool { return g.Score == s.Score })
+			}), nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range gone {
+		if a.json {
+			err = a.print(lineOf("forgotten", s))
+		} else {
+			_, err = fmt.Fprintf(a.out, "%s  %s  %s  %s\n", scoreText(s.Score), localTime(s.Time), printable(s.Host), showPaths(s.Paths))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if dryRun {
+		a.note("dry run: nothing was forgotten")
+	} else {
+		a.note("forgot %s; vdh prune gives their space back", count(int64(len(gone)), "snapshot", "snapshots"))
+	}
+	return nil
+}

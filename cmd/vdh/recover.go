@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"ventidhash/snapshot/catalog"
+)
+
+func newRecover(a *app) *cobra.Command {
+	var head string
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "bring the identity back from its recovery phrase",
+		Long: `Reads the 24 words of the recovery phrase, from the terminal without showing them, or from standard
+input, and makes the identity again. With it, every snapshot in the store can be listed and restored.
+The list lies in the store's folder. An identity that is there already is never replaced.
+
+--head FILE is for when the identity is there, and the head of its catalog in the store's folder was
+damaged or lost: it makes FILE, a copy of the head, the head. Errors about the head name such a file.`,
+		Example: `  vdh recover && vdh snapshots --store /mnt/archive
+  vdh recover --head /mnt/archive/owners/7d…/head.1`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if head != "" {
+				return a.recoverHead(cmd.Context(), head)
+			}
+			return a.recoverIdentity(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&head, "head", "", "file of a head to go on from")
+	return cmd
+}
+
+func (a *app) recoverIdentity(ctx context.Context) error {
+	dir, err := dataDir()
+	if err != nil {
+		return err
+	}
+	if _, err := catalog.LoadOwner(dir); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(fmt.Errorf("there is an identity in %s already, and it stays; to be another one, set XDG_DATA_HOME", dir), err)
+	}
+	phrase, err := a.readPhrase(ctx)
+	if err != nil {
+		return err
+	}
+	o, err := catalog.OwnerFromPhrase(phrase)
+	if err != nil {
+		return err
+	}
+	saved, err := catalog.SaveOwner(dir, o)
+	if err != nil {
+		return err
+	}
+	if !saved.PublicKey().Equal(o.PublicKey()) {
+		return fmt.Errorf("another identity was made in %s meanwhile, and it stays", dir)
+	}
+	a.note("vdh: the identity is back, in %s", dir)
+	a.owner = saved
+	store, err := a.storeDir()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(catalogDir(store, saved)); err != nil {
+		a.note("vdh: its snapshots are listed by: vdh snapshots --store DIR")
+		return nil
+	}
+	list, err := a.list(ctx)
+	if err == nil {
+		a.note("vdh: %s has %s of it; see: vdh snapshots", store, count(int64(len(list)), "snapshot", "snapshots"))
+	}
+	return err
+}
+
+// maxPhrase bounds what is read as a recovery phrase.
+const maxPhrase = 4 << 10
+
+// readPhrase reads the words, without showing them where they are typed.
+func (a *app) readPhrase(ctx context.Context) (string, error) {
+	f, ok := a.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		b, err := io.ReadAll(io.LimitReader(interruptible(ctx, a.in), maxPhrase))
+		return string(b), err
+	}
+	fmt.Fprint(a.errs, "the 24 words of the recovery phrase, which are not shown: ")
+	before, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return "", err
+	}
+	type answer struct {
+		text []byte
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		b, err := term.ReadPassword(int(f.Fd()))
+		done <- answer{b, err}
+	}()
+	defer fmt.Fprintln(a.errs)
+	select {
+	case got := <-done:
+		return string(got.text), got.err
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(int(f.Fd()), before))
+	}
+}
+
+// recoverHead makes a copy of a head the head of the catalog.
+func (a *app) recoverHead(ctx context.Context, name string) error {
+	owner, err := a.identity(false)
+	if err != nil {
+		return err
+	}
+	dir, err := a.storeDir()
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	store, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	cfg := catalog.Config{Dir: catalogDir(dir, owner), Store: store, Owner: owner}
+	h, err := catalog.Recover(ctx, cfg, b)
+	if err != nil {
+		return err
+	}
+	a.note("vdh: the catalog goes on from %s, its list number %d", printable(name), h.Sequence)
+	return nil
+}
