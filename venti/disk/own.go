@@ -14,7 +14,7 @@ import (
 )
 
 // Own makes this process the store's owner. If another process is, it is asked to hand the store over and becomes a
-// guest; it refuses while it runs Trash, Reclaim, Verify or Stats itself. Own waits for as long as Config.Wait says,
+// guest; it refuses while it runs Trash, Reclaim, Verify, Survey or Stats itself. Own waits for as long as Config.Wait says,
 // then it returns an error that wraps venti.ErrUnavailable.
 //
 // The owner may be asked in turn, at any time but during those calls. They call Own themselves.

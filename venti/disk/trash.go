@@ -89,6 +89,49 @@ func (c *core) trash(ctx context.Context, live func(venti.Score) bool) (rep Tras
 	return rep, err
 }
 
+// Survey says what Trash would find, and changes nothing. It calls Own.
+func (s *Store) Survey(ctx context.Context, live func(venti.Score) bool) (rep TrashReport, err error) {
+	err = s.tend(ctx, false, func(c *core) error {
+		rep, err = c.survey(ctx, live)
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("looking for trash: %w", err)
+	}
+	return rep, err
+}
+
+func (c *core) survey(ctx context.Context, live func(venti.Score) bool) (rep TrashReport, err error) {
+	if c.cfg.readOnly {
+		err = c.settle(ctx)
+	} else {
+		err = c.flush(ctx)
+	}
+	if err != nil {
+		return rep, err
+	}
+	err = c.x.rows(ctx, func(s venti.Score, r row, err error) error {
+		size := int64(r.loc.Length)
+		switch {
+		case err != nil:
+		case live(s):
+			rep.Live++
+			rep.LiveBytes += size
+			if r.trash {
+				rep.Rescued++
+			}
+		default:
+			rep.Trash++
+			rep.TrashBytes += size
+			if !r.trash {
+				rep.New++
+			}
+		}
+		return err
+	})
+	return rep, err
+}
+
 // throwAway marks a block as trash. No session can begin meanwhile: those that have begun have numbers below stamp, and
 // those that will begin find the block in the trash.
 func (c *core) throwAway(ctx context.Context, s venti.Score, stamp uint64) error {

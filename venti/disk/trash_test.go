@@ -101,6 +101,23 @@ func TestReclaim(t *testing.T) {
 }
 
 // TestHardlyDead leaves segments alone of which too little is dead, and keeps what is trash there as trash.
+func TestSurvey(t *testing.T) {
+	s := open(t, disk.Config{Dir: t.TempDir()})
+	all := putN(t, s, 0, 50, 1000)
+	live := among(all[:30])
+	said, err := s.Survey(t.Context(), live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := s.Stats(t.Context()); err != nil || st.Trash != 0 {
+		t.Errorf("after a survey: %+v, %v", st, err)
+	}
+	done, err := s.Trash(t.Context(), live)
+	if err != nil || said != done {
+		t.Errorf("said %+v, did %+v, %v", said, done, err)
+	}
+}
+
 func TestHardlyDead(t *testing.T) {
 	cfg := disk.Config{Dir: t.TempDir(), SegmentSize: 100_000}
 	s := open(t, cfg)
