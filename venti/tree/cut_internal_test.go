@@ -185,7 +185,7 @@ func TestFixedCut(t *testing.T) {
 
 // TestCutLengths reports how long the leaves of noise are, and holds the mean near Avg.
 func TestCutLengths(t *testing.T) {
-	size := 256 << 20
+	size := 96 << 20
 	if testing.Short() {
 		size = 32 << 20
 	}

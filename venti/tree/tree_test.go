@@ -149,7 +149,7 @@ func TestSparse(t *testing.T) {
 
 // TestPieces holds that only the bytes matter and not how they arrive.
 func TestPieces(t *testing.T) {
-	data := append(append(noise(5, 700_000), make([]byte, 10_000)...), noise(6, 300_001)...)
+	data := append(append(noise(5, 250_000), make([]byte, 10_000)...), noise(6, 150_001)...)
 	for _, cut := range []tree.Cut{small, {Avg: 4096, Fixed: true}, tree.Entries()} {
 		r := newRig(t)
 		want := r.write(t, cut, data)
