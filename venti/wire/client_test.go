@@ -157,7 +157,8 @@ func TestLyingServer(t *testing.T) {
 	})
 	score := venti.Sum([]byte("x"))
 	var be *venti.BlockError
-	if _, err := c.Get(t.Context(), score); !errors.Is(err, venti.ErrCorrupt) || !errors.As(err, &be) || be.Score != score {
+	_, err := c.Get(t.Context(), score)
+	if !errors.Is(err, venti.ErrCorrupt) || !errors.As(err, &be) || be.Score != score {
 		t.Errorf("get: %v", err)
 	}
 	if _, err := c.Put(t.Context(), []byte("x")); !errors.Is(err, venti.ErrCorrupt) {

@@ -16,7 +16,8 @@ import (
 )
 
 // A served is one connection at the server. One goroutine reads requests, and each is answered by one of its own. While
-// maxParallel requests are being served none is read, and then a client that goes is noticed only when one of them ends.
+// maxParallel requests are being served none is read, and then a client that goes is noticed only when one of them
+// ends.
 type served struct {
 	*service
 	conn  net.Conn
@@ -65,9 +66,9 @@ func (v *service) serve(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// drain waits for the requests that are being served, but calls drop after drainTime, or when the client goes. What else
-// the client sends is thrown away: a TCP connection that is closed with something unread may take our last answers with
-// it.
+// drain waits for the requests that are being served, but calls drop after drainTime, or when the client goes. What
+// else the client sends is thrown away: a TCP connection that is closed with something unread may take our last answers
+// with it.
 func (c *served) drain(drop func()) {
 	timer := time.AfterFunc(drainTime, drop)
 	c.conn.SetReadDeadline(time.Time{})

@@ -83,8 +83,12 @@ func FuzzServer(f *testing.F) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			v := &service{Server: &Server{Store: none{}}, log: slog.New(slog.DiscardHandler), blocks: make(chan struct{}, maxBlocks),
-				pool: new(pool)}
+			v := &service{
+				Server: &Server{Store: none{}},
+				log:    slog.New(slog.DiscardHandler),
+				blocks: make(chan struct{}, maxBlocks),
+				pool:   new(pool),
+			}
 			v.serve(context.Background(), there)
 			if len(v.blocks) != 0 {
 				t.Errorf("%d blocks are not given back", len(v.blocks))

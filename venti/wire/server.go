@@ -34,9 +34,10 @@ type Server struct {
 	Log *slog.Logger
 }
 
-// Serve accepts connections from l until ctx is done or l fails. Then it closes l, reads no more requests, answers those
-// that it has read, closes the connections, and returns when nothing of it runs any more: nil if it was ctx that ended
-// it, else the error of l. Requests have drainTime to end; those that last longer have their context cancelled.
+// Serve accepts connections from l until ctx is done or l fails. Then it closes l, takes no more requests, answers
+// those that it has read, closes the connections, and returns when nothing of it runs any more: nil if it was ctx that
+// ended it, else the error of l. Requests have half a minute to end; those that last longer have their context
+// cancelled.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	v := &service{Server: s, log: s.Log, blocks: make(chan struct{}, maxBlocks), pool: new(pool)}
 	if v.log == nil {
