@@ -118,7 +118,7 @@ func (a *app) reportPrune(r prune.Report, dryRun bool) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.out, "%s need %s in %d blocks; %s in %d blocks are not needed\n", count(int64(r.Snapshots), "snapshot", "snapshots"),
+		fmt.Fprintf(a.out, "%s %s in %d blocks; %s in %d blocks are not needed\n", count(int64(r.Snapshots), "snapshot needs", "snapshots need"),
 			size(r.LiveBytes), r.LiveBlocks, size(r.TrashBytes), r.TrashBlocks)
 		if dryRun {
 			a.note("dry run: nothing was freed")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,13 +57,23 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		err = closeErr
 	}
 	code := exitCode(ctx, err)
-	switch {
-	case code == exitInterrupted:
-		fmt.Fprintln(errs, "vdh: interrupted; nothing is damaged, and the same command goes on from here")
-	case err != nil:
-		fmt.Fprintln(errs, "vdh:", err)
+	if err != nil {
+		a.failure(code, err)
 	}
 	return code
+}
+
+// failure says why the program ends with an exit code that is not 0.
+func (a *app) failure(code int, err error) {
+	text := err.Error()
+	if code == exitInterrupted {
+		text = "interrupted; nothing is damaged, and the same command goes on from here"
+	}
+	if a.json {
+		json.NewEncoder(a.stderr).Encode(map[string]any{"type": "error", "code": code, "error": text})
+		return
+	}
+	fmt.Fprintln(a.stderr, "vdh:", text)
 }
 
 func exitCode(ctx context.Context, err error) int {
