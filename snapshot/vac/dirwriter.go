@@ -1,10 +1,10 @@
 package vac
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"ventidhash/venti"
 	"ventidhash/venti/tree"
@@ -14,7 +14,8 @@ import (
 // the next one of an older version of the directory, it writes nothing until something differs: a directory that stays
 // as it was costs no block, no sealing and no hashing.
 //
-// Use it from one goroutine; call Close or CloseStream exactly once.
+// Use it from one goroutine; end it by Close, CloseStream or Abort. An entry that is refused leaves it as it was; after
+// any other error it makes no directory any more.
 type DirWriter struct {
 	ctx  context.Context // of this one directory
 	sink *tree.Sink
@@ -24,16 +25,19 @@ type DirWriter struct {
 	same bool    // all so far is equal to the first kept records of old
 	kept int
 
-	last    string
-	buf     []byte // the stream so far, until it is over nestMax
-	scratch []byte
-	stream  *tree.Writer
+	last   string
+	body   []byte // of the record being added
+	rec    []byte
+	names  texts
+	buf    []byte // the stream so far, until it is over nestMax
+	stream *tree.Writer
+	err    error // what stopped the writing
 }
 
 // NewDirWriter returns a DirWriter. old is the content of an older version of the directory in src, or the zero
 // Content.
 func NewDirWriter(ctx context.Context, sink *tree.Sink, src *tree.Source, old Content) *DirWriter {
-	return &DirWriter{ctx: ctx, sink: sink, src: src, old: old, same: old.Kind != Empty}
+	return &DirWriter{ctx: ctx, sink: sink, src: src, old: old, same: old.Kind != Empty, names: texts{}}
 }
 
 // Keep adds the next entry of the old version, whose record is raw, unchanged. It may be called only while every call
@@ -42,6 +46,7 @@ func (w *DirWriter) Keep(name string, raw []byte) error {
 	if err := w.order(name); err != nil {
 		return err
 	}
+	w.last = name
 	if w.same {
 		w.kept++
 		return nil
@@ -50,33 +55,60 @@ func (w *DirWriter) Keep(name string, raw []byte) error {
 }
 
 // Drop says that the next entry of the old version is not in the new one.
-func (w *DirWriter) Drop() error { return w.differ() }
+func (w *DirWriter) Drop() error {
+	if w.err != nil {
+		return w.err
+	}
+	return w.differ()
+}
 
-// Add adds the entry d, which is not in the old version as it is.
+// ErrEntry says that an entry cannot be put into a directory: a name that no file has, or a value beyond its bounds.
+var ErrEntry = errors.New("entry that cannot be stored")
+
+// Add adds the entry d, which is not in the old version as it is. It refuses with ErrEntry whatever a reader would
+// refuse.
 func (w *DirWriter) Add(d *Dir) error {
-	if err := checkName(d.Name); err != nil {
-		return err
+	w.rec, w.body = appendRecord(w.rec[:0], w.body, d)
+	return w.add(d)
+}
+
+// add adds the record of d that is in rec.
+func (w *DirWriter) add(d *Dir) error {
+	if len(w.body) > maxRecord {
+		return fmt.Errorf("%w: record of %.80q: %d bytes is over the bound of %d", ErrEntry, d.Name, len(w.body), maxRecord)
+	}
+	if _, err := parseBody(w.body, w.names); err != nil {
+		return fmt.Errorf("%w: %w", ErrEntry, err)
 	}
 	if err := w.order(d.Name); err != nil {
 		return err
 	}
+	w.last = d.Name
 	if err := w.differ(); err != nil {
 		return err
 	}
-	var rec []byte
-	rec, w.scratch = appendRecord(nil, w.scratch, d)
-	if len(rec) > maxRecord {
-		return fmt.Errorf("record of %q: %d bytes is over the bound of %d", d.Name, len(rec), maxRecord)
-	}
-	return w.write(rec)
+	return w.write(w.rec)
 }
 
-func (w *DirWriter) order(name string) error {
-	if name <= w.last {
-		return fmt.Errorf("%q comes after %q: entries are added in order of name", name, w.last)
+// Replace is Add for an entry of which the old version's next record is old. If d's record turns out to be the same,
+// it is Keep. It reports whether it was.
+func (w *DirWriter) Replace(d *Dir, old []byte) (same bool, err error) {
+	w.rec, w.body = appendRecord(w.rec[:0], w.body, d)
+	if bytes.Equal(w.rec, old) {
+		return true, w.Keep(d.Name, old)
 	}
-	w.last = name
-	return nil
+	if err := w.Drop(); err != nil {
+		return false, err
+	}
+	return false, w.add(d)
+}
+
+// order returns the error that stands, or one if name may not come next.
+func (w *DirWriter) order(name string) error {
+	if w.err == nil && name <= w.last {
+		return fmt.Errorf("%w: %.80q comes after %.80q", ErrEntry, name, w.last)
+	}
+	return w.err
 }
 
 // differ writes what was kept so far, since the directory is not the old one any more.
@@ -88,8 +120,8 @@ func (w *DirWriter) differ() error {
 	old := NewEntries(w.ctx, w.src, w.old)
 	defer old.Close()
 	for range w.kept {
-		if _, err := old.Next(); err != nil {
-			return err
+		if _, w.err = old.Next(); w.err != nil {
+			return w.err
 		}
 		if err := w.write(old.Raw()); err != nil {
 			return err
@@ -100,8 +132,8 @@ func (w *DirWriter) differ() error {
 
 func (w *DirWriter) write(rec []byte) error {
 	if w.stream != nil {
-		_, err := w.stream.Write(rec)
-		return err
+		_, w.err = w.stream.Write(rec)
+		return w.err
 	}
 	if len(w.buf) == 0 {
 		w.buf = append(w.buf, dirVersion)
@@ -115,18 +147,21 @@ func (w *DirWriter) write(rec []byte) error {
 // spill begins a stream with what is in buf.
 func (w *DirWriter) spill() error {
 	w.stream = tree.NewWriter(w.ctx, w.sink, tree.Entries())
-	_, err := w.stream.Write(w.buf)
+	_, w.err = w.stream.Write(w.buf)
 	w.buf = nil
-	return err
+	return w.err
 }
 
 // Close ends the directory and returns its content, and whether it is the old version.
 func (w *DirWriter) Close() (c Content, same bool, err error) {
 	switch {
+	case w.err != nil:
+		w.Abort()
+		return Content{}, false, w.err
 	case w.same:
 		return w.old, true, nil
 	case w.stream != nil:
-		e, err := w.stream.Close()
+		e, err := w.end()
 		return Content{Kind: Stream, Stream: e}, false, err
 	case len(w.buf) > 0:
 		return Content{Kind: Nested, Nested: w.buf}, false, nil
@@ -138,161 +173,37 @@ func (w *DirWriter) Close() (c Content, same bool, err error) {
 // CloseStream ends the directory as a stream of its own whatever its length; the top directory is one. An empty
 // directory is a stream of its version byte.
 func (w *DirWriter) CloseStream() (venti.Entry, error) {
-	if w.same && w.old.Kind == Stream {
+	if w.err == nil && w.same && w.old.Kind == Stream {
 		return w.old.Stream, nil
 	}
-	if err := w.differ(); err != nil {
-		return venti.Entry{}, err
+	if w.err == nil {
+		w.err = w.differ()
 	}
-	if w.stream == nil {
+	if w.err == nil && w.stream == nil {
 		if len(w.buf) == 0 {
 			w.buf = append(w.buf, dirVersion)
 		}
-		if err := w.spill(); err != nil {
-			return venti.Entry{}, err
-		}
+		w.err = w.spill()
 	}
-	return w.stream.Close()
+	if w.err != nil {
+		w.Abort()
+		return venti.Entry{}, w.err
+	}
+	return w.end()
 }
 
-// Abort releases what an unfinished directory holds.
+// end closes the stream.
+func (w *DirWriter) end() (e venti.Entry, err error) {
+	e, w.err = w.stream.Close()
+	w.stream = nil
+	return e, w.err
+}
+
+// Abort releases what an unfinished directory holds. After Close it does nothing.
 func (w *DirWriter) Abort() {
 	if w.stream != nil {
 		_, err := w.stream.Close()
 		_ = err // the one that led here is reported
-	}
-}
-
-// Entries reads the entries of one directory in order of name. Use it from one goroutine, and Close it.
-type Entries struct {
-	stream  *tree.Stream // nil once all is in buf
-	ref     venti.Ref
-	buf     []byte
-	raw     []byte
-	last    string
-	started bool
-	names   texts
-	err     error
-}
-
-// NewEntries returns the entries of the directory whose content is c. The context governs all reading.
-func NewEntries(ctx context.Context, src *tree.Source, c Content) *Entries {
-	e := &Entries{names: texts{}}
-	switch c.Kind {
-	case Empty:
-		e.err = io.EOF
-	case Nested:
-		e.buf = c.Nested
-	case Stream:
-		e.ref = c.Stream.Top
-		e.stream = tree.NewStream(ctx, src, c.Stream, 0, 2)
-	default:
-		e.err = errContent
-	}
-	return e
-}
-
-// Next returns the next entry, or io.EOF after the last. A record that is not as it must be is venti.ErrCorrupt.
-func (e *Entries) Next() (*Dir, error) {
-	if e.err != nil {
-		return nil, e.err
-	}
-	d, err := e.next()
-	if err != nil {
-		var be *venti.BlockError
-		if err != io.EOF && !errors.As(err, &be) && !errors.Is(err, context.Canceled) {
-			err = &venti.BlockError{Op: "read directory", Score: e.ref.Score, Err: fmt.Errorf("%w: %w", venti.ErrCorrupt, err)}
-		}
-		e.err = err
-		return nil, err
-	}
-	return d, nil
-}
-
-func (e *Entries) next() (*Dir, error) {
-	if !e.started {
-		if err := e.need(1); err != nil {
-			return nil, err
-		}
-		if e.buf[0] != dirVersion {
-			return nil, fmt.Errorf("directory version %d is not known to this program", e.buf[0])
-		}
-		e.buf = e.buf[1:]
-		e.started = true
-	}
-	if err := e.need(1); err != nil {
-		return nil, err // io.EOF: the end
-	}
-	size, head, err := e.length()
-	if err != nil {
-		return nil, err
-	}
-	if err := e.need(head + size); err != nil {
-		return nil, unexpected(err)
-	}
-	e.raw = e.buf[: head+size : head+size]
-	e.buf = e.buf[head+size:]
-	d, err := parseBody(e.raw[head:], e.names)
-	if err != nil {
-		return nil, err
-	}
-	if d.Name <= e.last {
-		return nil, fmt.Errorf("%.80q comes after %.80q", d.Name, e.last)
-	}
-	e.last = d.Name
-	return d, nil
-}
-
-// length reads the length in front of a record.
-func (e *Entries) length() (size, head int, err error) {
-	for n := 1; ; n++ {
-		if err := e.need(n); err != nil {
-			return 0, 0, unexpected(err)
-		}
-		if e.buf[n-1] < 0x80 || n == 10 {
-			d := venti.NewDecoder(e.buf[:n])
-			size = int(d.Uint(maxRecord))
-			return size, n, d.Finish()
-		}
-	}
-}
-
-func unexpected(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// need makes at least n bytes of buf available. Slices given out before stay as they are.
-func (e *Entries) need(n int) error {
-	for len(e.buf) < n {
-		if e.stream == nil {
-			return io.EOF
-		}
-		p, err := e.stream.Next()
-		if err != nil {
-			return err
-		}
-		if p.Data == nil {
-			return errors.New("zeros in a directory")
-		}
-		if len(e.buf) == 0 {
-			e.buf = p.Data
-		} else {
-			e.buf = append(e.buf[:len(e.buf):len(e.buf)], p.Data...)
-		}
-	}
-	return nil
-}
-
-// Raw returns the record of the entry that Next returned last. Do not change it; it stays valid.
-func (e *Entries) Raw() []byte { return e.raw }
-
-// Close releases what is under way.
-func (e *Entries) Close() {
-	if e.stream != nil {
-		e.stream.Close()
-		e.stream = nil
+		w.stream = nil
 	}
 }

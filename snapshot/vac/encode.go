@@ -14,7 +14,7 @@ const (
 
 	maxName   = 4 << 10
 	maxText   = 64 << 10 // link targets, and each attribute's value
-	maxXattrs = 1 << 10
+	maxXattrs = 16 << 10 // more than fit into the list of names that Linux gives
 	maxRecord = 8 << 20
 
 	// nestMax is the longest directory, in encoded bytes, that lies in its parent's record.
@@ -44,7 +44,7 @@ func appendBody(b []byte, d *Dir) []byte {
 	if d.Sparse {
 		flags |= flagSparse
 	}
-	if d.Links > 1 {
+	if d.Linked() {
 		flags |= flagLinked
 	}
 	b = append(b, byte(d.Type), flags)
@@ -164,6 +164,8 @@ func parseBody(b []byte, names texts) (*Dir, error) {
 		d.Fail(fmt.Errorf("flags %#x are not known to this program", flags))
 	case f.Sparse && f.Type != File:
 		d.Fail(errors.New("only a regular file is sparse"))
+	case flags&flagLinked != 0 && f.Type == Directory:
+		d.Fail(errors.New("a directory is not linked"))
 	}
 	if err := checkName(f.Name); err != nil {
 		d.Fail(err)
@@ -184,7 +186,7 @@ func parseContent(d *venti.Decoder, f *Dir) {
 		c.Slice.Block = d.Ref()
 		c.Slice.Offset = uint32(d.Uint(venti.MaxBlock))
 		copy(c.Slice.Hash[:], d.Fixed(len(c.Slice.Hash)))
-		if f.Size == 0 || c.Slice.Block.IsZero() {
+		if f.Size == 0 || c.Slice.Block.IsZero() || f.Size+int64(c.Slice.Offset) > venti.MaxBlock {
 			d.Fail(errContent)
 		}
 	case Stream:
@@ -192,12 +194,12 @@ func parseContent(d *venti.Decoder, f *Dir) {
 		if f.Type == File {
 			f.Size = c.Stream.Size
 		}
-		if c.Stream.Size == 0 || f.Type == Directory && c.Stream.IsHole() {
+		if c.Stream.Size == 0 || f.Type == Directory && (c.Stream.IsHole() || c.Stream.Size == 1) {
 			d.Fail(errContent)
 		}
 	case Nested:
 		c.Nested = d.Bytes(nestMax)
-		if len(c.Nested) == 0 {
+		if len(c.Nested) <= 1 { // an empty directory has no content
 			d.Fail(errContent)
 		}
 	default:
@@ -216,7 +218,11 @@ func parseXattrs(d *venti.Decoder) []Xattr {
 	var xs []Xattr
 	for i := uint64(0); i < n && d.Err() == nil; i++ {
 		x := Xattr{Name: string(d.Bytes(maxName)), Value: string(d.Bytes(maxText))}
-		if i > 0 && xs[i-1].Name >= x.Name {
+		switch {
+		case d.Err() != nil:
+		case x.Name == "" || strings.Contains(x.Name, "\x00"):
+			d.Fail(errors.New("name of an attribute is empty or has a NUL in it"))
+		case i > 0 && xs[i-1].Name >= x.Name:
 			d.Fail(errors.New("attributes are not in order"))
 		}
 		xs = append(xs, x)

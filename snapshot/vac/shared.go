@@ -82,5 +82,11 @@ func parseShares(b []byte) (Shares, error) {
 		last = score
 		s[score] = row
 	}
-	return s, d.Finish()
+	if d.Err() == nil && len(s) == 0 {
+		d.Fail(errors.New("version and no rows: an empty table has no bytes"))
+	}
+	if err := d.Finish(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }

@@ -74,19 +74,21 @@ func (t *Tree) Lookup(ctx context.Context, path string) (*Dir, error) {
 		}
 		next, err := t.child(ctx, d, name)
 		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = &fs.PathError{Op: "find", Path: path, Err: fs.ErrNotExist}
-			}
 			return nil, err
+		}
+		if next == nil {
+			return nil, &fs.PathError{Op: "find", Path: path, Err: fs.ErrNotExist}
 		}
 		d = next
 	}
 	return d, nil
 }
 
+// child returns the entry of d called name, or nil if d is no directory or has none. That is no error, so that an
+// fs.ErrNotExist of a store's disk is not taken for it.
 func (t *Tree) child(ctx context.Context, d *Dir, name string) (*Dir, error) {
 	if d.Type != Directory {
-		return nil, fs.ErrNotExist
+		return nil, nil
 	}
 	es := NewEntries(ctx, t.src, d.Content)
 	defer es.Close()
@@ -94,7 +96,7 @@ func (t *Tree) child(ctx context.Context, d *Dir, name string) (*Dir, error) {
 		e, err := es.Next()
 		switch {
 		case err == io.EOF || err == nil && e.Name > name:
-			return nil, fs.ErrNotExist
+			return nil, nil
 		case err != nil:
 			return nil, err
 		case e.Name == name:
