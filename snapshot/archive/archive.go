@@ -75,7 +75,7 @@ type Result struct {
 	Same    int64 // files that it had
 	Failed  int64 // files and directories that could not be archived, or changed while they were read
 	Read    int64 // bytes read from files
-	Added   int64 // bytes of sealed blocks that the store did not have
+	Added   int64 // bytes of sealed blocks that the store did not have, or if it does not count them (Added), of all
 	SameTop bool  // the top directory is the parent's, block for block
 }
 
@@ -121,6 +121,7 @@ type run struct {
 	dirs    uint64
 	bytes   uint64
 	read    atomic.Int64
+	added   func() int64 // for Result.Added
 	res     Result
 }
 
@@ -136,7 +137,7 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	r.floor.Store(r.start.UnixNano())
 	store := cfg.Store
 	if cfg.DryRun {
-		store = dryStore{store}
+		store = &dryStore{Store: store}
 	}
 	if r.known == nil {
 		r.known = &Known{}
@@ -150,6 +151,14 @@ func newRun(ctx context.Context, cfg Config) (*run, error) {
 	}
 	r.known.begin(store, r.old, cfg.DryRun)
 	r.sink = tree.NewSink(store, cfg.Sealer, r.known)
+	r.added = func() int64 {
+		_, bytes := r.sink.Written()
+		return bytes
+	}
+	if counting, ok := store.(interface{ Added() int64 }); ok {
+		before := counting.Added()
+		r.added = func() int64 { return counting.Added() - before }
+	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	return r, nil
 }
@@ -190,7 +199,7 @@ func (r *run) finish(ctx context.Context, top venti.Entry) (*Result, error) {
 	}
 	r.res.Root = root
 	r.res.Read = r.read.Load()
-	_, r.res.Added = r.sink.Written()
+	r.res.Added = r.added()
 	return &r.res, nil
 }
 
@@ -203,13 +212,22 @@ func (r *run) warn(path string, err error) {
 	}
 }
 
-// dryStore takes blocks and keeps none.
-type dryStore struct{ venti.Store }
-
-func (dryStore) Put(_ context.Context, block []byte) (venti.Score, error) {
-	return venti.Sum(block), nil
+// dryStore takes blocks and keeps none. It counts those that the store does not have.
+type dryStore struct {
+	venti.Store
+	added atomic.Int64
 }
-func (dryStore) Sync(context.Context) error { return nil }
+
+func (d *dryStore) Put(ctx context.Context, block []byte) (venti.Score, error) {
+	s := venti.Sum(block)
+	has, err := d.Has(ctx, []venti.Score{s})
+	if err == nil && !has[0] {
+		d.added.Add(int64(len(block)))
+	}
+	return s, err
+}
+func (d *dryStore) Sync(context.Context) error { return nil }
+func (d *dryStore) Added() int64               { return d.added.Load() }
 
 // Hostname returns the name to record when the user gives none.
 func Hostname() string {

@@ -180,42 +180,49 @@ func (c *core) setBad(ctx context.Context, s venti.Score, loc arena.Loc, bad boo
 
 // Put implements venti.Store.
 func (c *core) Put(ctx context.Context, block []byte) (venti.Score, error) {
-	s := venti.Sum(block)
-	if err := c.put(ctx, s, block); err != nil {
-		return venti.Score{}, &venti.BlockError{Op: "put", Score: s, Err: err}
-	}
-	c.flushSoon()
-	return s, nil
+	s, _, err := c.putNew(ctx, block)
+	return s, err
 }
 
-func (c *core) put(ctx context.Context, s venti.Score, block []byte) error {
+// putNew is Put, and reports whether the block was not there before.
+func (c *core) putNew(ctx context.Context, block []byte) (venti.Score, bool, error) {
+	s := venti.Sum(block)
+	isNew, err := c.put(ctx, s, block)
+	if err != nil {
+		return venti.Score{}, false, &venti.BlockError{Op: "put", Score: s, Err: err}
+	}
+	c.flushSoon()
+	return s, isNew, nil
+}
+
+func (c *core) put(ctx context.Context, s venti.Score, block []byte) (isNew bool, err error) {
 	if len(block) > venti.MaxBlock {
-		return fmt.Errorf("%w: %d bytes, at most %d", venti.ErrTooLarge, len(block), venti.MaxBlock)
+		return false, fmt.Errorf("%w: %d bytes, at most %d", venti.ErrTooLarge, len(block), venti.MaxBlock)
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	defer c.lockScore(s).Unlock()
 	r, ok, err := c.find(ctx, s)
 	if err != nil {
-		return unavailable(err)
+		return false, unavailable(err)
 	}
 	if ok && !r.bad {
 		if r.trash {
 			c.takeOut(s, r)
 		}
-		return nil
+		return false, nil
 	}
 	if c.cfg.readOnly {
-		return fmt.Errorf("%w: the store in %s can only be read", fs.ErrPermission, c.cfg.Dir)
+		return false, fmt.Errorf("%w: the store in %s can only be read", fs.ErrPermission, c.cfg.Dir)
 	}
 	if err := c.room.check(c.cfg, len(block)); err != nil {
-		return unavailable(err)
+		return false, unavailable(err)
 	}
 	if _, err := c.append(s, row{}, block); err != nil {
-		return unavailable(err)
+		return false, unavailable(err)
 	}
-	return nil
+	return true, nil
 }
 
 // append writes a block to the arena and sets its row, which is r at the new place. The caller holds the stripe of s.

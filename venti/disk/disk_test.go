@@ -71,6 +71,15 @@ func has(t testing.TB, s venti.Store, score venti.Score) bool {
 	return h[0]
 }
 
+func TestAdded(t *testing.T) {
+	s := open(t, disk.Config{Dir: t.TempDir()})
+	putN(t, s, 0, 10, 1000)
+	putN(t, s, 5, 10, 1000) // five of them again
+	if n := s.Added(); n != 15*1000 {
+		t.Errorf("%d bytes added, not 15 blocks of 1000", n)
+	}
+}
+
 func TestContract(t *testing.T) {
 	t.Run("owner", func(t *testing.T) {
 		ventitest.TestStore(t, func(t *testing.T) venti.Store { return open(t, disk.Config{Dir: t.TempDir()}) })

@@ -24,6 +24,7 @@ type Store struct {
 
 	turn   chan struct{} // holds one value; whoever has it may acquire the store
 	owning atomic.Int32  // calls of Own that contend for the store
+	added  atomic.Int64  // see Added
 
 	mu     sync.Mutex // protects the following
 	cur    *tenure    // nil while this process is neither owner nor guest
@@ -82,7 +83,15 @@ func (s *Store) Put(ctx context.Context, block []byte) (score venti.Score, err e
 		return venti.Score{}, &venti.BlockError{Op: "put", Score: venti.Sum(block), Err: err}
 	}
 	err = s.do(ctx, func(st venti.Store) error {
-		score, err = st.Put(ctx, block)
+		isNew := true
+		if c, ok := st.(*core); ok {
+			score, isNew, err = c.putNew(ctx, block)
+		} else {
+			score, err = st.Put(ctx, block)
+		}
+		if isNew && err == nil {
+			s.added.Add(int64(len(block)))
+		}
 		return err
 	})
 	var be *venti.BlockError
@@ -91,6 +100,10 @@ func (s *Store) Put(ctx context.Context, block []byte) (score venti.Score, err e
 	}
 	return score, err
 }
+
+// Added returns how many bytes of blocks this Store was given by Put that were not there before. While another process
+// owns the store, that is not known, and all count.
+func (s *Store) Added() int64 { return s.added.Load() }
 
 // Has implements venti.Store. A block reported true, trash or not, stays for as long as a session lasts that had begun
 // when Has was called.
