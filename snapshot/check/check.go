@@ -18,7 +18,8 @@ type Config struct {
 	// ReadData fetches every block and verifies it. Otherwise the store is asked whether it has them.
 	ReadData bool
 
-	// Workers is how many blocks are looked at at the same time. Zero means one a processor, at most 8.
+	// Workers is how many blocks are looked at at the same time. Zero means one more than there are processors, at
+	// most 8: one waits for the disk while the others compute.
 	Workers int
 
 	// Catalog is the score of the owner's catalog root, whose blocks are looked at as well; zero for none.
@@ -50,7 +51,7 @@ func (c Config) workers() int {
 	if c.Workers > 0 {
 		return c.Workers
 	}
-	return min(runtime.GOMAXPROCS(0), 8)
+	return min(runtime.GOMAXPROCS(0)+1, 8)
 }
 
 // Run looks at everything that the snapshots need, as the package comment says. k opens their roots. Damage is no

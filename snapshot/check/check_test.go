@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -232,51 +231,6 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// TestLies looks at records whose claims the blocks do not bear out. The blocks serve others well.
-func TestLies(t *testing.T) {
-	files := map[string]string{}
-	for i := range 12 {
-		files["/d/"+name(i)] = text(i, 500+i)
-	}
-	files["/d/long"], files["/d/short"] = text(50, 9*leafSize), text(51, 3000)
-	for what, lie := range map[string]func(d *vac.Dir){
-		"hash":   func(d *vac.Dir) { d.Content.Slice.Hash[3] ^= 1 },
-		"offset": func(d *vac.Dir) { d.Content.Slice.Offset += 3 },
-		"end":    func(d *vac.Dir) { d.Content.Slice.Offset = 16000 },
-		"key":    func(d *vac.Dir) { d.Content.Slice.Block.Key[0] ^= 1 },
-	} {
-		t.Run(what, func(t *testing.T) { testLie(t, files, "/d/"+name(5), lie) })
-	}
-	for what, lie := range map[string]func(d *vac.Dir){
-		"length":  func(d *vac.Dir) { d.Content.Stream.Size--; d.Size-- },
-		"depth":   func(d *vac.Dir) { d.Content.Stream.Depth++ },
-		"topless": func(d *vac.Dir) { d.Content.Stream.Top.Key[1] ^= 1 },
-	} {
-		t.Run(what+" of a tree", func(t *testing.T) { testLie(t, files, "/d/long", lie) })
-		t.Run(what+" of a leaf", func(t *testing.T) { testLie(t, files, "/d/short", lie) })
-	}
-}
-
-func testLie(t *testing.T, files map[string]string, liar string, lie func(d *vac.Dir)) {
-	a := newArchive(t)
-	a.add(files)
-	a.lie = func(p string, d *vac.Dir) {
-		if p == liar {
-			lie(d)
-		}
-	}
-	files = maps.Clone(files)
-	files["/d/new"] = "new"
-	a.add(files)
-	r := run(t, a, check.Config{ReadData: true})
-	if r.OK() || len(r.Damaged) != 1 || !errors.Is(r.Damaged[0].Err, venti.ErrCorrupt) {
-		t.Fatalf("report: %+v", r)
-	}
-	want := map[find]bool{{1, check.File, liar}: true}
-	diff(t, finds(r), want)
-	diff(t, oracle(t, a), want)
-}
-
 // TestInterrupted cancels a check, or breaks its store, at every read. The answer is an error, and never ok.
 func TestInterrupted(t *testing.T) {
 	a := sample(t)
@@ -313,40 +267,6 @@ func TestInterrupted(t *testing.T) {
 			if r.OK() || !errors.Is(err, want) {
 				t.Fatalf("%s after %d reads: ok %v, error %v, want %v", how, n, r.OK(), err, want)
 			}
-		}
-	}
-}
-
-// TestDisguise hides a directory behind a file that has the same bytes: it must be entered all the same, whichever
-// comes first.
-func TestDisguise(t *testing.T) {
-	for _, first := range []string{"/a", "/z"} {
-		a := newArchive(t)
-		var stream venti.Entry
-		a.lie = func(p string, d *vac.Dir) {
-			if p == "/m/big" {
-				stream = d.Content.Stream
-			}
-		}
-		files := map[string]string{"/m/big/one": text(1, 3000)}
-		for i := range 30 {
-			files["/m/big/"+name(i)] = text(i, 50)
-		}
-		a.add(files)
-		a.snaps = nil
-		files[first] = "the directory"
-		a.lie = func(p string, d *vac.Dir) {
-			if p == first {
-				d.Size, d.Content = stream.Size, vac.Content{Kind: vac.Stream, Stream: stream}
-			}
-		}
-		a.add(files)
-		block, _, err := a.sealer.Seal(nil, []byte(files["/m/big/one"]))
-		a.must(err)
-		a.store.Drop(venti.Sum(block))
-		for _, data := range []bool{true, false} {
-			r := run(t, a, check.Config{ReadData: data})
-			diff(t, finds(r), map[find]bool{{0, check.File, "/m/big/one"}: true})
 		}
 	}
 }

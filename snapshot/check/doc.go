@@ -27,6 +27,7 @@
 //
 // # Memory
 //
-// About 50 bytes for each block, and with ReadData 16 for each small file, but at most 64 MiB of the latter: beyond
-// that, what has been gathered is checked and forgotten, and a block may be read a second time.
+// 40 to 80 bytes for each block, and with ReadData 16 for each small file, but of the latter no more than for 4 million:
+// beyond that, what has been gathered is checked and forgotten, and a block may be read a second time. Besides, each
+// worker holds one block.
 package check

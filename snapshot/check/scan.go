@@ -36,18 +36,18 @@ type print [6]byte
 // use is what a print is made of. A block that is used otherwise than before is looked at again, so that nobody can
 // hide a directory behind a file that has the same bytes.
 type use struct {
-	key        venti.Key
-	part       byte
-	leaf, head bool // head: it is the top of its stream
-	depth      int  // of the stream, if head
-	size       int64
+	key   venti.Key
+	part  byte
+	leaf  bool
+	head  bool // of a directory: it is the top of its stream
+	depth int  // of the stream that it is the top of
+	size  int64
 }
 
 const (
 	inFile byte = iota
 	inDirectory
 	inTable
-	inShared
 	inRoot
 	inCatalog
 )
@@ -112,7 +112,10 @@ func (s *scan) visit(ctx context.Context, u vac.Use, err error) (descend bool, s
 	case vac.RoleShared:
 		return false, s.small(ctx, u)
 	case vac.RoleFile:
-		if !s.first(u.Ref, use{part: inFile, leaf: u.Leaf, head: head, depth: depth, size: u.Len}) {
+		if u.Leaf {
+			depth = 0
+		}
+		if !s.first(u.Ref, use{part: inFile, leaf: u.Leaf, depth: depth, size: u.Len}) {
 			return false, nil
 		}
 		if u.Leaf {
@@ -170,12 +173,15 @@ func (s *scan) flush(ctx context.Context) error {
 
 // small has a small file's slice of a shared block looked at.
 func (s *scan) small(ctx context.Context, u vac.Use) error {
-	first := s.first(u.Ref, use{part: inShared})
+	_, met := s.seen[u.Ref.Score]
+	if !met {
+		s.first(u.Ref, use{})
+	}
 	if !s.cfg.ReadData {
-		if first {
-			return s.content(ctx, u.Ref, -1)
+		if met {
+			return nil
 		}
-		return nil
+		return s.content(ctx, u.Ref, -1)
 	}
 	b := s.claims.add(u.Dir, s.turn)
 	if b.open > 0 && b.used == s.shares[u.Ref.Score].Used {

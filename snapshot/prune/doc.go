@@ -43,5 +43,5 @@
 // The store must be this one catalog's. Blocks of another owner, or of another catalog, are trash to it. A catalog
 // without any snapshot is refused, because it is more likely to be the wrong one than the store to be useless.
 //
-// Memory: some 60 bytes for each live block.
+// Memory: 40 to 80 bytes for each live block.
 package prune

@@ -19,7 +19,7 @@ import (
 	"ventidhash/venti"
 )
 
-var runs = flag.Int("runs", 6, "how many times TestRace runs")
+var runs = flag.Int("runs", 4, "how many times TestRace runs")
 
 const (
 	childDir  = "PRUNE_TEST_DIR" // in the environment: this process is to work in that world
