@@ -114,3 +114,22 @@ func TestBothWays(t *testing.T) {
 		t.Errorf("%d reads of %d blocks", got, a.store.Len())
 	}
 }
+
+// TestNonsense nests a directory whose bytes are authentic and no directory.
+func TestNonsense(t *testing.T) {
+	a := newArchive(t)
+	a.lie = func(p string, d *vac.Dir) {
+		if p == "/d/nest" {
+			d.Content.Nested[0] = 99
+		}
+	}
+	a.add(map[string]string{"/d/nest/file": "text", "/d/other": "text"})
+	for _, data := range []bool{true, false} {
+		r := run(t, a, check.Config{ReadData: data})
+		if r.OK() || len(r.Damaged) != 1 || !r.Damaged[0].Score.IsZero() || !errors.Is(r.Damaged[0].Err, venti.ErrCorrupt) {
+			t.Errorf("report: %+v", r)
+		}
+		diff(t, finds(r), map[find]bool{{0, check.Directory, "/d/nest"}: true})
+		diff(t, oracle(t, a), finds(r))
+	}
+}
