@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -92,6 +93,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.Is(err, snapshot.ErrNoSnapshot), errors.Is(err, snapshot.ErrAmbiguous):
 		return exitNoSnapshot
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT): // also where a store calls it unavailable
+		return exitFailed
 	case errors.Is(err, venti.ErrUnavailable):
 		return exitUnavailable
 	}

@@ -35,8 +35,9 @@ func TestMain(m *testing.M) {
 //	odd DIR                     make files with names that are no text
 //	same DIR DIR                two trees hold the same files with the same content and metadata
 //	bytes DIR VARIABLE          how many bytes the files below DIR have
+//	weak CODE PROGRAM ARG...    exits, without the powers of root
 //
-// and the conditions [root], and [powerless]: a program can be run without the powers of root by the command weak.
+// and the conditions [root], [powerless] (weak works), and [mounts] (unshare -m can be used to mount something).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -61,6 +62,8 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Getuid() == 0, nil
+			case "mounts":
+				return exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
 			case "powerless":
 				_, err := exec.LookPath("setpriv")
 				return os.Getuid() != 0 || err == nil, nil
