@@ -12,11 +12,12 @@ import (
 
 func newCat(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "cat NAME/PATH...",
-		Short:   "write files of snapshots to standard output",
-		Long:    `Writes the bytes of regular files, one after the other, to standard output.`,
-		Example: "  vdh cat latest/etc/fstab\n  vdh cat 4f1c0ab2/srv/db.sql.gz | zcat | psql db",
-		Args:    args(cobra.MinimumNArgs(1)),
+		Use:               "cat NAME/PATH...",
+		Short:             "write files of snapshots to standard output",
+		Long:              `Writes the bytes of regular files, one after the other, to standard output.`,
+		Example:           "  vdh cat latest/etc/fstab\n  vdh cat 4f1c0ab2/srv/db.sql.gz | zcat | psql db",
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: completeNames(a, true),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			for _, name := range names {
 				if err := a.cat(cmd.Context(), name); err != nil {

@@ -31,8 +31,9 @@ Exit code 1 if anything that a snapshot needs is damaged. The last line says wha
 With --json, one line of "type":"damage" with score, state (missing, corrupt, unavailable), error and
 touched (part, path, offset, length, snapshots) for each block, and one of "type":"summary" with ok,
 read_data, snapshots, files, blocks, bytes_read, damaged, store_records, store_damaged, seconds.`,
-		Example: "  vdh check\n  vdh check --read-data latest",
-		RunE:    func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
+		Example:           "  vdh check\n  vdh check --read-data latest",
+		ValidArgsFunction: completeNames(a, false),
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
 	}
 	cmd.Flags().BoolVar(&readData, "read-data", false, "read and verify all contents")
 	return cmd

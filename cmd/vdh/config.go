@@ -71,6 +71,10 @@ func readConfig(name string, root *cobra.Command) (map[string]any, error) {
 		verb, _, err := root.Find([]string{key})
 		table, isTable := v.(map[string]any)
 		switch {
+		case key == "store" && !isTable:
+			if dir := fmt.Sprint(v); !filepath.IsAbs(dir) {
+				return nil, fmt.Errorf("store %q: give the whole path, since vdh is run from anywhere", dir)
+			}
 		case root.PersistentFlags().Lookup(key) != nil && !isTable:
 		case !isTable:
 			return nil, fmt.Errorf("%q is not a global flag; the flags of a verb stand in its table, like [backup]", key)

@@ -20,9 +20,10 @@ no directories that are the same. The exit code is 0 whether anything differs or
 With --json, one line of "type":"change" each with change (added, removed, content, kind, metadata),
 path, kind and the sizes old_size and new_size, and one of "type":"summary" with added, removed,
 content, kind, metadata, bytes_added and bytes_removed.`,
-		Example: "  vdh diff 4f1c0ab2 latest\n  vdh diff 4f1c0ab2/etc latest/etc",
-		Args:    args(cobra.ExactArgs(2)),
-		RunE:    func(cmd *cobra.Command, names []string) error { return a.diff(cmd.Context(), names[0], names[1]) },
+		Example:           "  vdh diff 4f1c0ab2 latest\n  vdh diff 4f1c0ab2/etc latest/etc",
+		Args:              args(cobra.ExactArgs(2)),
+		ValidArgsFunction: completeNames(a, true),
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.diff(cmd.Context(), names[0], names[1]) },
 	}
 }
 

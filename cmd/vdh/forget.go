@@ -19,9 +19,10 @@ func newForget(a *app) *cobra.Command {
 until then a whole score still opens a snapshot. Nothing is asked.
 
 With --json, one line of "type":"forgotten" each with the fields of vdh snapshots.`,
-		Example: "  vdh forget 4f1c0ab2 93ab77e0\n  vdh forget --dry-run latest",
-		Args:    args(cobra.MinimumNArgs(1)),
-		RunE:    func(cmd *cobra.Command, names []string) error { return a.forget(cmd.Context(), names, dryRun) },
+		Example:           "  vdh forget 4f1c0ab2 93ab77e0\n  vdh forget --dry-run latest",
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: completeNames(a, false),
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.forget(cmd.Context(), names, dryRun) },
 	}
 	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "change nothing, only print what would be forgotten")
 	return cmd

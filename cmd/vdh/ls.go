@@ -24,7 +24,8 @@ target, major, minor and xattrs.`,
 		Example: `  vdh ls latest/srv/www
   vdh ls -lR 4f1c0ab2/etc
   vdh ls 'latest@www:/srv'`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: completeNames(a, true),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			for _, name := range names {
 				if err := a.ls(cmd.Context(), name, long, recursive); err != nil {

@@ -35,7 +35,8 @@ skipped, deleted, verified, failed, failures (by kind), seconds, dry_run.`,
 		Example: `  vdh restore latest --target /tmp/out
   vdh restore 4f1c0ab2/srv/www --target /srv/www --overwrite if-changed --delete --verify
   vdh restore latest --target / --include /etc/ssh`,
-		Args: args(cobra.ExactArgs(1)),
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeNames(a, true),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.restore(cmd.Context(), names[0], overwrite, cfg)
 		},

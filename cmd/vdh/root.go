@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 func (a *app) failure(code int, err error) {
 	text := err.Error()
 	if code == exitInterrupted {
-		text = "interrupted; nothing is damaged, and the same command goes on from here"
+		text = "interrupted; nothing is damaged, and the same command can be run again"
 	}
 	if a.json {
 		json.NewEncoder(a.stderr).Encode(map[string]any{"type": "error", "code": code, "error": text})

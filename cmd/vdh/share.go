@@ -23,8 +23,9 @@ A share is kept, and listed by vdh snapshots, until vdh forget.
 With --json, one line of "type":"share" with name, score, key and path.`,
 		Example: `  vdh share latest/srv/www
   vdh restore 'vac:4f1c…#93ab…' --store /mnt/archive --target out     # the other side`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, names []string) error { return a.share(cmd.Context(), names[0]) },
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeNames(a, true),
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.share(cmd.Context(), names[0]) },
 	}
 }
 

@@ -41,6 +41,7 @@ dirs, bytes, bytes_added, seconds, parent, share and unreadable.`,
 		Example: `  vdh snapshots
   vdh snapshots --host www --path /srv/mail --tag nightly
   vdh snapshots --json | jq -r .score`,
+		ValidArgsFunction: completeNames(a, false),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			list, err := a.listed(cmd.Context(), names)
 			if err != nil {

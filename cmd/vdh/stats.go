@@ -21,8 +21,9 @@ no snapshot needed when vdh prune last looked.
 With --json, one line of "type":"store" with path, blocks, bytes, trash_blocks, trash_bytes,
 damaged_blocks, segments, segment_bytes, index_bytes, and one of "type":"snapshots" with snapshots,
 files, dirs, bytes, bytes_added.`,
-		Example: "  vdh stats\n  vdh stats latest",
-		RunE:    func(cmd *cobra.Command, names []string) error { return a.stats(cmd.Context(), names) },
+		Example:           "  vdh stats\n  vdh stats latest",
+		ValidArgsFunction: completeNames(a, false),
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.stats(cmd.Context(), names) },
 	}
 }
 

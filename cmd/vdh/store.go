@@ -72,7 +72,7 @@ func (a *app) mayMakeStore(dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(cache); err == nil {
+	if _, err := os.Stat(cache); err == nil && storeThere(dir) != nil { // else another process has just made it
 		return fmt.Errorf("the store at %s is gone; is its disk mounted? If it was removed on purpose, remove %s as well",
 			dir, cache)
 	}

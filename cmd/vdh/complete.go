@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ventidhash/snapshot/vac"
+)
+
+// maxCompletions bounds how many names are offered to a shell.
+const maxCompletions = 1000
+
+// completeNames makes the shell complete names of snapshots for a verb, and with paths set, what is in them.
+func completeNames(a *app, paths bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if a.configure(cmd) != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var out []string
+		how := cobra.ShellCompDirectiveNoFileComp
+		if i := strings.LastIndexByte(begun, '/'); i >= 0 && paths {
+			out = a.completePath(cmd, begun[:i])
+			how |= cobra.ShellCompDirectiveNoSpace
+		} else if list, err := a.list(cmd.Context()); err == nil {
+			out = append(out, "latest\tthe newest")
+			for _, s := range list[max(0, len(list)-maxCompletions):] {
+				out = append(out, s.Score.Short()+"\t"+localTime(s.Time)+" "+printable(s.Host)+" "+showPaths(s.Paths))
+			}
+		}
+		return out, how
+	}
+}
+
+// completePath returns the names of what lies in the directory that a name means.
+func (a *app) completePath(cmd *cobra.Command, name string) (out []string) {
+	n, err := a.open(cmd.Context(), name)
+	if err != nil {
+		return nil
+	}
+	d, err := n.lookup(cmd.Context())
+	if err != nil || d.Type != vac.Directory {
+		return nil
+	}
+	es, err := n.tree.Entries(cmd.Context(), d)
+	if err != nil {
+		return nil
+	}
+	defer es.Close()
+	for len(out) < maxCompletions {
+		e, err := es.Next()
+		if err == io.EOF || err != nil {
+			break
+		}
+		if printable(e.Name) != e.Name {
+			continue // a shell's completion is no place for it
+		}
+		if e.Type == vac.Directory {
+			e.Name += "/"
+		}
+		out = append(out, name+"/"+e.Name)
+	}
+	return out
+}
