@@ -128,6 +128,19 @@ func TestPhrase(t *testing.T) {
 	}
 }
 
+// TestDumpToTerminal holds that no archive is written to a terminal.
+func TestDumpToTerminal(t *testing.T) {
+	m, x := newMachine(t), openTerminal(t)
+	fillTree(t, filepath.Join(m.dir, "tree"), 5, 1<<20)
+	m.must("backup", "tree")
+	cmd := m.command("dump", "latest")
+	x.attach(cmd)
+	if code := exitOf(t, cmd.Run()); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	x.wait(t, "not written to a terminal")
+}
+
 // TestBar looks at the progress bar of a terminal. What is wrong with a file stands on a line of its own above it.
 func TestBar(t *testing.T) {
 	m, x := newMachine(t), openTerminal(t)
