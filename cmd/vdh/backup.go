@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,9 +22,9 @@ func newBackup(a *app) *cobra.Command {
 safely on the disk. Files that did not change since the last snapshot of the same host and paths
 are not opened.
 
-Exclude patterns are those of .gitignore; ! takes back in. What could not be read is reported, the
-rest is kept, and the exit code is 3. A backup that was interrupted is simply run again: what it
-had stored is not stored twice.
+Exclude patterns are those of .gitignore; ! takes back in. The store itself is left out. What could
+not be read is reported, the rest is kept, and the exit code is 3. A backup that was interrupted is
+simply run again: what it had stored is not stored twice.
 
 With --json, one line of "type":"summary" with score, parent, time, host, paths, tags, files, dirs,
 bytes, new, changed, unchanged, failed, bytes_read, bytes_added, seconds; and on standard error one
@@ -127,51 +124,4 @@ func (a *app) dryRun(ctx context.Context, cfg archive.Config, f *backupFlags) er
 	cfg.RootKey, cfg.Store = a.owner.RootKey(), nothing{}
 	cfg.Source = tree.NewSource(cfg.Store, cfg.Sealer, cacheSize)
 	return a.runBackup(ctx, nil, cfg, f)
-}
-
-// runBackup archives, catalogues and reports.
-func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.Config, f *backupFlags) error {
-	a.follow(&cfg)
-	expected := int64(0)
-	if cfg.Parent != nil {
-		expected = int64(cfg.Parent.Root.Bytes)
-	}
-	stop := a.watch(ctx, "backup", expected, archiveTally(cfg.Progress))
-	begin := time.Now()
-	var res *archive.Result
-	var err error
-	if f.stdin {
-		res, err = archive.Stream(ctx, cfg, interruptible(ctx, a.in), f.stdinName)
-	} else {
-		res, err = archive.Run(ctx, cfg)
-	}
-	stop()
-	if err != nil {
-		return err
-	}
-	snap := snapshotOfRun(res, time.Since(begin))
-	snap.Tags, snap.Parent = f.tags, res.Root.Prev
-	if !f.dryRun {
-		if err := a.commit(ctx, cat, snap, snap.Parent); err != nil {
-			return err
-		}
-	}
-	if err := a.reportBackup(snap, res, f); err != nil {
-		return err
-	}
-	if res.Failed > 0 {
-		return partial{fmt.Sprintf("%d files or directories could not be read, or changed meanwhile; the rest is kept", res.Failed)}
-	}
-	return nil
-}
-
-// interruptible returns what r gives, until ctx ends. A read of r that is under way then is left to its fate.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
-	out, in := io.Pipe()
-	go func() {
-		_, err := io.CopyBuffer(in, r, make([]byte, 256<<10))
-		in.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
-	return out
 }

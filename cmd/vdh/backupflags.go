@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -65,8 +67,11 @@ func (a *app) backupConfig(paths []string, f *backupFlags) (archive.Config, erro
 		}
 		patterns = append(patterns, more...)
 	}
-	var err error
-	if cfg.Exclude, err = archive.NewExclude(patterns, cfg.Paths); err != nil {
+	own, err := a.ownFolders(cfg.Paths)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Exclude, err = archive.NewExclude(append(patterns, own...), cfg.Paths); err != nil {
 		return cfg, usage{err}
 	}
 	cfg.Exclude.Caches, cfg.Exclude.IfPresent = f.excludeCaches, f.excludeIfPresent
@@ -81,6 +86,45 @@ func (a *app) backupConfig(paths []string, f *backupFlags) (archive.Config, erro
 	}
 	return cfg, nil
 }
+
+// ownFolders returns patterns for the folders of the store and the cache, which no snapshot keeps: they change while it
+// is made.
+func (a *app) ownFolders(paths []string) ([]string, error) {
+	store, err := a.storeDir()
+	if err != nil {
+		return nil, err
+	}
+	cache, err := xdg("XDG_CACHE_HOME", ".cache")
+	if err != nil {
+		return nil, err
+	}
+	var patterns []string
+	for _, dir := range []string{store, cache} {
+		dir = realPath(dir)
+		for _, p := range paths {
+			real := realPath(p)
+			if archive.Within(real, dir) {
+				return nil, usage{fmt.Errorf("%s lies in %s, where vdh keeps what it stores", printable(p), printable(dir))}
+			}
+			if archive.Within(dir, real) { // under the name that the walk comes by
+				patterns = append(patterns, literal.Replace(filepath.Join(p, strings.TrimPrefix(dir, real))))
+			}
+		}
+	}
+	return patterns, nil
+}
+
+// realPath returns the path without symbolic links, also of what does not exist yet.
+func realPath(path string) string {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil || path == filepath.Dir(path) {
+		return cmp.Or(real, path)
+	}
+	return filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))
+}
+
+// literal makes a path a pattern that means that path alone.
+var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 // parseTime reads a time that the user gives; without a zone it is local.
 func parseTime(text string) (time.Time, error) {

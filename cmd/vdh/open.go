@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 
 	"ventidhash/snapshot"
@@ -112,8 +111,5 @@ func (n *named) lookup(ctx context.Context) (*vac.Dir, error) {
 	}
 	return d, err
 }
-
-// parent returns the path of the directory that the entry at n's path lies in.
-func (n *named) parent() string { return n.path[:max(0, strings.LastIndexByte(n.path, '/'))] }
 
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"ventidhash/snapshot/archive"
+	"ventidhash/snapshot/catalog"
+)
+
+// runBackup archives, catalogues and reports.
+func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.Config, f *backupFlags) error {
+	a.follow(&cfg)
+	expected := int64(0)
+	if cfg.Parent != nil {
+		expected = int64(cfg.Parent.Root.Bytes)
+	}
+	stop := a.watch(ctx, "backup", expected, archiveTally(cfg.Progress))
+	begin := time.Now()
+	var res *archive.Result
+	var err error
+	if f.stdin {
+		res, err = archive.Stream(ctx, cfg, interruptible(ctx, a.in), f.stdinName)
+	} else {
+		res, err = archive.Run(ctx, cfg)
+	}
+	stop()
+	if err != nil {
+		return err
+	}
+	snap := snapshotOfRun(res, time.Since(begin))
+	snap.Tags, snap.Parent = f.tags, res.Root.Prev
+	if !f.dryRun {
+		if err := a.commit(ctx, cat, snap, snap.Parent); err != nil {
+			return err
+		}
+	}
+	if err := a.reportBackup(snap, res, f); err != nil {
+		return err
+	}
+	if res.Failed > 0 {
+		return partial{fmt.Sprintf("%d files or directories could not be read, or changed meanwhile; the rest is kept", res.Failed)}
+	}
+	return nil
+}
+
+// interruptible returns what r gives, until ctx ends. A read of r that is under way then is left to its fate.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.CopyBuffer(in, r, make([]byte, 256<<10))
+		in.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
+	return out
+}
