@@ -25,22 +25,26 @@ type Shares map[venti.Score]Share
 
 const sharesVersion = 1
 
-// Write stores the table, sorted by score: version, then for each block score, size and used.
+// Write stores the table.
 func (s Shares) Write(ctx context.Context, sink *tree.Sink) (venti.Entry, error) {
 	w := tree.NewWriter(ctx, sink, tree.Entries())
-	if len(s) > 0 {
-		row := []byte{sharesVersion}
-		for _, score := range slices.SortedFunc(maps.Keys(s), func(a, b venti.Score) int { return bytes.Compare(a[:], b[:]) }) {
-			row = append(row, score[:]...)
-			row = venti.AppendUint(row, s[score].Size)
-			row = venti.AppendUint(row, s[score].Used)
-			if _, err := w.Write(row); err != nil {
-				break // Close reports it
-			}
-			row = row[:0]
-		}
-	}
+	_, err := w.Write(appendShares(s))
+	_ = err // Close reports it
 	return w.Close()
+}
+
+// appendShares returns the encoding of the table: version, then for each block score, size and used, sorted by score;
+// of an empty table no bytes.
+func appendShares(s Shares) (b []byte) {
+	for _, score := range slices.SortedFunc(maps.Keys(s), func(a, b venti.Score) int { return bytes.Compare(a[:], b[:]) }) {
+		if b == nil {
+			b = append(b, sharesVersion)
+		}
+		b = append(b, score[:]...)
+		b = venti.AppendUint(b, s[score].Size)
+		b = venti.AppendUint(b, s[score].Used)
+	}
+	return b
 }
 
 // ReadShares reads the table that Write stored.
