@@ -82,19 +82,16 @@ func (r *run) small(ctx context.Context, d *vac.Dir) ([]byte, error) {
 	if err != nil {
 		return nil, &contentError{err}
 	}
-	if _, err = r.source().Block(ctx, ref); err != nil {
-		if ctx.Err() == nil {
-			r.mu.Lock()
-			r.bad[ref] = err
-			r.mu.Unlock()
-		}
-		return nil, &contentError{err}
-	}
 	b, err := r.tree.Bytes(ctx, d)
-	if err != nil {
-		return nil, &contentError{err}
+	if err == nil {
+		return b, nil
 	}
-	return b, nil
+	if _, e := r.source().Block(ctx, ref); e != nil && ctx.Err() == nil {
+		r.mu.Lock()
+		r.bad[ref] = e
+		r.mu.Unlock()
+	}
+	return nil, &contentError{err}
 }
 
 // stream writes the content of d into the new file fd. Zeros become holes if the file had any, and are written if not.

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
@@ -13,8 +14,10 @@ type filter struct {
 	anchored         [][]string        // the include patterns, if each of them names its whole path; else nil
 }
 
-func newFilter(include, exclude []string) filter {
+// newFilter compiles patterns. One that begins with base, the path that is restored, is relative to it all the same.
+func newFilter(base string, include, exclude []string) filter {
 	var x filter
+	include, exclude = relative(base, include), relative(base, exclude)
 	if len(include) > 0 {
 		x.include = gitignore.NewMatcher(parse(include))
 		x.anchored = anchors(include)
@@ -23,6 +26,19 @@ func newFilter(include, exclude []string) filter {
 		x.exclude = gitignore.NewMatcher(parse(exclude))
 	}
 	return x
+}
+
+func relative(base string, patterns []string) []string {
+	out := slices.Clone(patterns)
+	for i, p := range out {
+		rest, not := strings.CutPrefix(p, "!")
+		if rest, ok := strings.CutPrefix(rest, base+"/"); ok && base != "" {
+			if out[i] = "/" + rest; not {
+				out[i] = "!/" + rest
+			}
+		}
+	}
+	return out
 }
 
 func parse(patterns []string) []gitignore.Pattern {

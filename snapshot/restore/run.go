@@ -65,14 +65,14 @@ func Run(ctx context.Context, t *vac.Tree, path string, cfg Config) (Report, err
 }
 
 func newRun(t *vac.Tree, d *vac.Dir, path string, cfg Config) *run {
-	r := &run{tree: t, cfg: cfg, base: clean(path), target: -1, filter: newFilter(cfg.Include, cfg.Exclude),
-		who: whoAmI(), done: cfg.Progress, bad: map[venti.Ref]error{}}
+	r := &run{tree: t, cfg: cfg, base: clean(path), target: -1, who: whoAmI(), done: cfg.Progress, bad: map[venti.Ref]error{}}
 	r.warn = cfg.Warn
 	r.owners.numeric = cfg.NumericIDs
 	r.temps.begin()
 	if d.Type != vac.Directory {
 		r.base = r.base[:strings.LastIndexByte(r.base, '/')]
 	}
+	r.filter = newFilter(r.base, cfg.Include, cfg.Exclude)
 	if r.done == nil {
 		r.done = new(Progress)
 	}
