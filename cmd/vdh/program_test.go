@@ -37,7 +37,7 @@ func (m *machine) command(args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, asProgram+"=1", "TZ=UTC", "HOME="+m.dir, "XDG_DATA_HOME="+m.dir+"/data",
+	cmd.Env = append(cmd.Env, asProgram+"=1", "GORACE="+noSleep, "TZ=UTC", "HOME="+m.dir, "XDG_DATA_HOME="+m.dir+"/data",
 		"XDG_CONFIG_HOME="+m.dir+"/config", "XDG_CACHE_HOME="+m.dir+"/cache", "VDH_STORE="+m.store)
 	return cmd
 }

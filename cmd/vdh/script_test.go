@@ -18,6 +18,9 @@ import (
 // asProgram makes the test binary be vdh.
 const asProgram = "VDH_TEST_AS_PROGRAM"
 
+// noSleep makes a program that was built with the race detector end at once; else it waits for a second.
+const noSleep = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
@@ -44,11 +47,6 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			for _, v := range os.Environ() {
-				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "VDH_") {
-					e.Setenv(name, "")
-				}
-			}
 			e.Vars = slices.DeleteFunc(e.Vars, func(v string) bool { return strings.HasPrefix(v, "VDH_") })
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "data"))
@@ -56,6 +54,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("STORE", filepath.Join(e.WorkDir, "data/vdh/store"))
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", noSleep)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
