@@ -3,22 +3,22 @@ module ventidhash
 go 1.26.0
 
 require (
-	github.com/dgraph-io/badger v1.6.2
-	github.com/dustin/go-humanize v1.0.0
-	github.com/go-git/go-git/v5 v5.19.3
-	github.com/ipfs/go-datastore v0.9.2
-	github.com/ipfs/go-ds-badger v0.3.4
-	github.com/klauspost/compress v1.20.3
-	github.com/multiformats/go-multihash v0.2.3
-	github.com/pelletier/go-toml/v2 v2.4.3
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/spf13/cobra v1.10.2
-	github.com/spf13/pflag v1.0.9
-	github.com/tyler-smith/go-bip39 v1.1.0
-	github.com/vbauerster/mpb/v8 v8.9.3
-	github.com/zeebo/blake3 v0.2.4
-	golang.org/x/sys v0.49.0
-	golang.org/x/term v0.47.0
+	github.com/dgraph-io/badger v1.6.2 // what go-ds-badger stands on: to see tables that it dropped, and to rebuild the index fast
+	github.com/dustin/go-humanize v1.0.0 // sizes and counts for people
+	github.com/go-git/go-git/v5 v5.19.3 // gitignore patterns, as git reads them
+	github.com/ipfs/go-datastore v0.9.2 // the interface of the index
+	github.com/ipfs/go-ds-badger v0.3.4 // the index of the store on disk
+	github.com/klauspost/compress v1.20.3 // zstd
+	github.com/multiformats/go-multihash v0.2.3 // scores on disk say which hash they are
+	github.com/pelletier/go-toml/v2 v2.4.3 // the config file, strictly
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: tests that a user can read
+	github.com/spf13/cobra v1.10.2 // commands, help, completions
+	github.com/spf13/pflag v1.0.9 // the flags of cobra
+	github.com/tyler-smith/go-bip39 v1.1.0 // recovery phrases
+	github.com/vbauerster/mpb/v8 v8.9.3 // the progress bar
+	github.com/zeebo/blake3 v0.2.4 // hashes of contents, keys of blocks
+	golang.org/x/sys v0.49.0 // system calls that the standard library lacks
+	golang.org/x/term v0.47.0 // is this a terminal, and how wide
 )
 
 require (

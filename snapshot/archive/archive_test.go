@@ -502,7 +502,9 @@ func TestPaths(t *testing.T) {
 	b.write("x/in", []byte("1"))
 	b.write("y/out", []byte("2"))
 	b.write("z/file", []byte("3"))
-	b.backup(func(c *archive.Config) { c.Paths = []string{b.path("z/file"), b.path("x"), b.path("x/in"), b.path("x/")} })
+	b.backup(func(c *archive.Config) {
+		c.Paths = []string{b.path("z/file"), b.path("x"), b.path("x/in"), b.path("x/")}
+	})
 	b.expect(map[string][]byte{"x/in": []byte("1"), "z/file": []byte("3")})
 	if len(b.parent.Root.Paths) != 2 {
 		t.Errorf("paths %q", b.parent.Root.Paths)
