@@ -100,6 +100,9 @@ func (d *Decoder) Int() int64 {
 // Bytes reads a length of at most max and that many bytes.
 func (d *Decoder) Bytes(max int) []byte {
 	n := d.Uint(uint64(max))
+	if n > uint64(len(d.buf)) {
+		d.Fail(errShort)
+	}
 	if d.err != nil {
 		return nil
 	}

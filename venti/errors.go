@@ -25,7 +25,9 @@ type BlockError struct {
 }
 
 // Error implements error.
-func (e *BlockError) Error() string { return e.Op + " block " + e.Score.String() + ": " + e.Err.Error() }
+func (e *BlockError) Error() string {
+	return e.Op + " block " + e.Score.String() + ": " + e.Err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *BlockError) Unwrap() error { return e.Err }

@@ -34,5 +34,8 @@ func AppendRef(b []byte, r Ref) []byte {
 func (d *Decoder) Ref() (r Ref) {
 	copy(r.Score[:], d.Fixed(ScoreSize))
 	copy(r.Key[:], d.Fixed(KeySize))
+	if d.err != nil {
+		return Ref{}
+	}
 	return r
 }

@@ -99,5 +99,8 @@ func AppendTime(b []byte, t time.Time) []byte {
 func (d *Decoder) Time() time.Time {
 	sec := d.Int()
 	nsec := d.Uint(999_999_999)
+	if d.err != nil {
+		return time.Time{}
+	}
 	return time.Unix(sec, int64(nsec)).UTC()
 }
