@@ -51,7 +51,7 @@ func TestKilled(t *testing.T) {
 		reused += max(0, int64(size/2)-added)
 	}
 	t.Logf("after the kills, %d MiB of %d MiB were there already", reused>>20, whole>>20)
-	if reused == 0 {
+	if reused == 0 && !testing.Short() {
 		t.Error("no run used anything that a killed one had stored")
 	}
 	m.must("check", "--read-data")

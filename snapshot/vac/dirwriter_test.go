@@ -67,7 +67,7 @@ func (r *rig) edit(t testing.TB, old vac.Content, dirs map[string]vac.Dir, w *va
 		}
 		was, err = es.Next()
 	}
-	for ; err == nil; was, err = es.Next() {
+	for ; err == nil; _, err = es.Next() {
 		check(w.Drop())
 	}
 	if err != io.EOF {
@@ -282,6 +282,16 @@ func TestWriterStops(t *testing.T) {
 		}
 		w.Abort()
 	}
+	aborted := vac.NewDirWriter(t.Context(), r.sink, r.src, vac.Content{})
+	for i := range 3000 {
+		d := meta(fmt.Sprintf("%05d", i), vac.Fifo)
+		if err := aborted.Add(&d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	aborted.Abort()
+	aborted.Abort()
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w := vac.NewDirWriter(ctx, r.sink, r.src, vac.Content{})
