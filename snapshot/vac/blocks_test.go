@@ -131,7 +131,8 @@ func TestBlocksDamage(t *testing.T) {
 		}
 		g := got[failed]
 		var be *venti.BlockError
-		if g.Path != u.Path || g.Role != u.Role || !errors.Is(g.err, venti.ErrUnavailable) || !errors.As(g.err, &be) || be.Score != score {
+		if g.Path != u.Path || g.Role != u.Role || !errors.Is(g.err, venti.ErrUnavailable) ||
+			!errors.As(g.err, &be) || be.Score != score {
 			t.Errorf("%+v: error for %+v: %v", u, g.Use, g.err)
 		}
 		// What is neither it nor below it must be there.

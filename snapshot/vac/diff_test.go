@@ -17,7 +17,8 @@ import (
 // lines is what Diff reports, a kind and a path each.
 func lines(t testing.TB, a, b *vac.Tree, pathA, pathB string) (out []string) {
 	t.Helper()
-	letter := map[vac.ChangeKind]string{vac.Added: "A", vac.Removed: "R", vac.TypeChanged: "T", vac.ContentChanged: "C", vac.MetadataChanged: "M"}
+	letter := map[vac.ChangeKind]string{vac.Added: "A", vac.Removed: "R", vac.TypeChanged: "T", vac.ContentChanged: "C",
+		vac.MetadataChanged: "M"}
 	err := vac.Diff(t.Context(), a, b, pathA, pathB, func(c vac.Change) error {
 		if (c.Old == nil) != (c.Kind == vac.Added) || (c.New == nil) != (c.Kind == vac.Removed) || letter[c.Kind] == "" {
 			t.Errorf("%+v", c)
@@ -33,7 +34,8 @@ func lines(t testing.TB, a, b *vac.Tree, pathA, pathB string) (out []string) {
 
 func TestDiff(t *testing.T) {
 	r := newRig(t)
-	same := []node{file("a", "A"), dir("d", file("x", "X"), dir("e")), dir("large", crowd(3000)...), link("l", "a"), file("s", words(1, 9000))}
+	same := []node{file("a", "A"), dir("d", file("x", "X"), dir("e")), dir("large", crowd(3000)...), link("l", "a"),
+		file("s", words(1, 9000))}
 	touched := func(n node) node { return n.with(func(d *vac.Dir) { d.ModTime.Sec++ }) }
 	for _, c := range []struct {
 		name string
@@ -52,9 +54,11 @@ func TestDiff(t *testing.T) {
 		{"time", []node{file("f", "1")}, []node{touched(file("f", "1"))}, "M/f"},
 		{"time of a directory", []node{dir("d", file("f", "1"))}, []node{touched(dir("d", file("f", "1")))}, "M/d"},
 		{"directory and what is in it", []node{dir("d", file("f", "1"))}, []node{touched(dir("d", file("f", "2")))}, "M/d C/d/f"},
-		{"deep", []node{dir("d", dir("e", file("f", "1")))}, []node{dir("d", dir("e", file("f", "1"), file("g", "")))}, "A/d/e/g"},
+		{"deep", []node{dir("d", dir("e", file("f", "1")))}, []node{dir("d", dir("e", file("f", "1"), file("g", "")))},
+			"A/d/e/g"},
 		{"file to directory", []node{file("x", "1")}, []node{dir("x", file("f", ""))}, "T/x A/x/f"},
-		{"directory to link", []node{dir("x", file("f", ""), dir("g", file("h", "")))}, []node{link("x", "y")}, "T/x R/x/f R/x/g R/x/g/h"},
+		{"directory to link", []node{dir("x", file("f", ""), dir("g", file("h", "")))}, []node{link("x", "y")},
+			"T/x R/x/f R/x/g R/x/g/h"},
 		{"target", []node{link("l", "a")}, []node{link("l", "b")}, "M/l"},
 		{"grown over nesting", []node{dir("d", crowd(10)...)}, []node{dir("d", crowd(2001)[1990:]...)},
 			"R/d/file-000000 R/d/file-000001 R/d/file-000002 R/d/file-000003 R/d/file-000004 R/d/file-000005 R/d/file-000006 " +
@@ -147,8 +151,10 @@ func TestDiffReads(t *testing.T) {
 
 func TestDiffStops(t *testing.T) {
 	r := newRig(t)
-	a := r.snapshot(t, dir("d", file("x", ""), dir("e", file("y", ""))), dir("gone", file("z", "")), file("f", "1"), dir("t", file("q", "")))
-	b := r.snapshot(t, dir("d", file("x", "1")).with(func(d *vac.Dir) { d.UID = 0 }), dir("new", file("n", "")), file("f", "2"), file("t", ""))
+	a := r.snapshot(t, dir("d", file("x", ""), dir("e", file("y", ""))), dir("gone", file("z", "")),
+		file("f", "1"), dir("t", file("q", "")))
+	b := r.snapshot(t, dir("d", file("x", "1")).with(func(d *vac.Dir) { d.UID = 0 }), dir("new", file("n", "")),
+		file("f", "2"), file("t", ""))
 	var got []string
 	err := vac.Diff(t.Context(), a, b, "", "", func(c vac.Change) error {
 		got = append(got, c.Path)
@@ -207,7 +213,8 @@ func TestDiffRandom(t *testing.T) {
 	r := newRig(t)
 	list := func(tr *vac.Tree) map[string]vac.Dir {
 		m := map[string]vac.Dir{}
-		if err := tr.WalkDir(t.Context(), tr.Top(), "", func(path string, d *vac.Dir) error { m[path] = *d; return nil }); err != nil {
+		err := tr.WalkDir(t.Context(), tr.Top(), "", func(path string, d *vac.Dir) error { m[path] = *d; return nil })
+		if err != nil {
 			t.Fatal(err)
 		}
 		return m

@@ -199,7 +199,8 @@ func TestMany(t *testing.T) {
 	start := time.Now()
 	tr := r.snapshot(t, kids...)
 	blocks, size := r.sink.Written()
-	t.Logf("%d entries: %d blocks, %d bytes an entry stored, %v", n, blocks, size/int64(n), time.Since(start).Round(time.Millisecond))
+	t.Logf("%d entries: %d blocks, %d bytes an entry stored, %v", n, blocks, size/int64(n),
+		time.Since(start).Round(time.Millisecond))
 	start = time.Now()
 	if got := len(r.all(t, tr.Top().Content)); got != n {
 		t.Fatalf("%d entries, want %d", got, n)

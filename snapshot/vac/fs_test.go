@@ -26,7 +26,8 @@ func TestFS(t *testing.T) {
 		file("name with spaces é", "text"),
 		link("away", "/home/ann/a"))
 	fsys := tr.FS(t.Context())
-	if err := fstest.TestFS(fsys, "empty", "home/ann/a", "home/ann/large", "home/me", "many/file-000499", "readme", "away"); err != nil {
+	err := fstest.TestFS(fsys, "empty", "home/ann/a", "home/ann/large", "home/me", "many/file-000499", "readme", "away")
+	if err != nil {
 		t.Error(err)
 	}
 	if sub, err := fs.Sub(fsys, "home/ann"); err != nil {
@@ -43,7 +44,8 @@ func TestFS(t *testing.T) {
 func TestFSLinks(t *testing.T) {
 	r := newRig(t)
 	long := link("long", strings.Repeat("d/../", 500)+"f")
-	tr := r.snapshot(t, dir("d", file("x", "X"), link("up", "../f"), link("out", "../../../../f"), link("dir", ".")), file("f", "F"),
+	tr := r.snapshot(t, dir("d", file("x", "X"), link("up", "../f"), link("out", "../../../../f"), link("dir", ".")),
+		file("f", "F"),
 		link("abs", "/d/x"), link("loop", "pool"), link("pool", "loop"), link("self", "self/x"), link("dangling", "d/none"),
 		link("nothing", ""), link("slash", "f/"), link("into", "f/x"), link("chain", "d/dir/dir/dir/up"), long)
 	fsys := tr.FS(t.Context())
@@ -79,9 +81,11 @@ func TestFSLinks(t *testing.T) {
 // TestFSOther opens what is neither file nor directory, and names that are no text.
 func TestFSOther(t *testing.T) {
 	r := newRig(t)
-	tr := r.snapshot(t, dir("dev", special("fifo", vac.Fifo), special("null", vac.CharDevice)), dir("\xff\xfe", file("\x80", "bytes")))
+	tr := r.snapshot(t, dir("dev", special("fifo", vac.Fifo), special("null", vac.CharDevice)),
+		dir("\xff\xfe", file("\x80", "bytes")))
 	fsys := tr.FS(t.Context())
-	for path, mode := range map[string]fs.FileMode{"dev/fifo": fs.ModeNamedPipe, "dev/null": fs.ModeDevice | fs.ModeCharDevice, "dev": fs.ModeDir} {
+	for path, mode := range map[string]fs.FileMode{
+		"dev/fifo": fs.ModeNamedPipe, "dev/null": fs.ModeDevice | fs.ModeCharDevice, "dev": fs.ModeDir} {
 		f, err := fsys.Open(path)
 		if err != nil {
 			t.Fatal(err)

@@ -51,7 +51,8 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%q: %+v, %v", path, d, err)
 		}
 	}
-	for _, path := range []string{"x", "home/x", "home/..", "..", "readme/x", "home/me/a", "home/many/file-9999999", "empty/x", "\x00"} {
+	for _, path := range []string{"x", "home/x", "home/..", "..", "readme/x", "home/me/a",
+		"home/many/file-9999999", "empty/x", "\x00"} {
 		d, err := tr.Lookup(t.Context(), path)
 		var pe *fs.PathError
 		if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &pe) || pe.Path != path {
@@ -170,7 +171,8 @@ func TestBytes(t *testing.T) {
 		b, err := tr.Bytes(t.Context(), &e)
 		_, err2 := tr.Open(t.Context(), &e)
 		var be *venti.BlockError
-		if b != nil || !errors.Is(err, venti.ErrCorrupt) || !errors.As(err, &be) || be.Score != score || !errors.Is(err2, venti.ErrCorrupt) {
+		if b != nil || !errors.Is(err, venti.ErrCorrupt) || !errors.As(err, &be) || be.Score != score ||
+			!errors.Is(err2, venti.ErrCorrupt) {
 			t.Errorf("%s: %q, %v, %v", what, b, err, err2)
 		}
 	}
@@ -251,7 +253,8 @@ func TestShares(t *testing.T) {
 	e := r.stream(t, words(1, 10_000))
 	r.src = tree.NewSource(r.store, r.sealer, 0)
 	r.Unavailable(e.Top.Score, true)
-	if _, err := vac.ReadShares(t.Context(), r.src, e); !errors.Is(err, venti.ErrUnavailable) || errors.Is(err, venti.ErrCorrupt) {
+	_, err := vac.ReadShares(t.Context(), r.src, e)
+	if !errors.Is(err, venti.ErrUnavailable) || errors.Is(err, venti.ErrCorrupt) {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -145,7 +145,8 @@ func TestWalkDamage(t *testing.T) {
 			t.Errorf("%d visits without %+v, want %d", len(got), v.b, len(all)-below+1)
 		}
 		var be *venti.BlockError
-		if g := got[i+1]; g.b != v.b || !errors.Is(g.err, venti.ErrUnavailable) || !errors.As(g.err, &be) || be.Score != v.b.Ref.Score {
+		if g := got[i+1]; g.b != v.b || !errors.Is(g.err, venti.ErrUnavailable) || !errors.As(g.err, &be) ||
+			be.Score != v.b.Ref.Score {
 			t.Errorf("visit after %+v is %+v, %v", v.b, g.b, g.err)
 		}
 		err := tree.Walk(t.Context(), r.src, e, func(_ tree.Block, err error) (bool, error) { return true, err })
