@@ -517,3 +517,16 @@ func TestPaths(t *testing.T) {
 		t.Errorf("y: %v", err)
 	}
 }
+
+func TestTooManyPathsAreRefused(t *testing.T) {
+	b := newBench(t)
+	b.write("f", []byte("x"))
+	var paths []string
+	for i := range 5000 {
+		paths = append(paths, b.path(fmt.Sprint("no", i)))
+	}
+	_, err := archive.Run(t.Context(), archive.Config{Store: b.store, Sealer: b.sealer, Source: b.src, Paths: paths})
+	if err == nil || !strings.Contains(err.Error(), "root cannot be written") {
+		t.Errorf("error %v", err)
+	}
+}

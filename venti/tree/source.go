@@ -3,6 +3,7 @@ package tree
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"sync"
 
 	"ventidhash/venti"
@@ -187,7 +188,11 @@ func (s *Source) openRoot(ref venti.Ref, block []byte) (*venti.Root, error) {
 
 // PutRoot seals r under k and stores it.
 func (s *Sink) PutRoot(ctx context.Context, k seal.RootKey, r *venti.Root) (venti.Ref, error) {
-	block, ref, err := s.sealer.SealRoot(k, venti.AppendRoot(nil, r))
+	plain := venti.AppendRoot(nil, r)
+	if _, err := venti.ParseRoot(plain); err != nil { // over a bound, for instance too many paths
+		return venti.Ref{}, fmt.Errorf("root cannot be written: %w", err)
+	}
+	block, ref, err := s.sealer.SealRoot(k, plain)
 	if err != nil {
 		return venti.Ref{}, err
 	}
