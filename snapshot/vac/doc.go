@@ -7,5 +7,9 @@
 // no index beside them: the record says where the bytes are. FORMAT.md has the layout.
 //
 // DirWriter and Entries write and read one directory; Tree opens a snapshot, finds paths, reads files and walks
-// everything that a snapshot refers to. Nothing here touches the local file system.
+// everything that a snapshot refers to. Diff compares two snapshots by their entries. Nothing here touches the local file
+// system.
+//
+// What a DirWriter accepts an Entries reads, and the other way round: both check the same rules, so that no snapshot is
+// written that cannot be read.
 package vac
