@@ -75,12 +75,12 @@ func exitOf(t *testing.T, err error) int {
 	return 0
 }
 
-// fillTree writes a tree of about size bytes that do not compress, small files and large ones.
-func fillTree(t *testing.T, dir string, seed uint64, size int) {
+// fillTree writes a tree of at least size bytes that do not compress, small files and large ones. It returns how many.
+func fillTree(t *testing.T, dir string, seed uint64, size int) (total int64) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
-	for i := 0; size > 0; i++ {
+	for i := 0; total < int64(size); i++ {
 		n := 1000 + r.IntN(20_000)
 		if i%20 == 0 {
 			n = 200_000 + r.IntN(4_000_000)
@@ -94,6 +94,7 @@ func fillTree(t *testing.T, dir string, seed uint64, size int) {
 		if err := os.WriteFile(filepath.Join(sub, fmt.Sprint(i)), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		size -= n
+		total += int64(n)
 	}
+	return total
 }

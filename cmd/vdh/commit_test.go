@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ventidhash/snapshot"
+	"ventidhash/venti"
+	"ventidhash/venti/disk"
+)
+
+// inProcess runs the program in this process, in folders of its own.
+func inProcess(t *testing.T) func(args ...string) string {
+	dir := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	return func(args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := run(context.Background(), args, strings.NewReader(""), &out, &errs); code != 0 {
+			t.Fatalf("vdh %v: %d, %s", args, code, errs.String())
+		}
+		return strings.TrimSpace(out.String())
+	}
+}
+
+// TestCommit catalogues a snapshot that builds on one which has left the catalog meanwhile. That is fine as long as all
+// blocks are there, and refused once a prune has taken some.
+func TestCommit(t *testing.T) {
+	vdh := inProcess(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("aaa"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := vdh("backup", dir, "--time", "2024-01-01")
+	second := vdh("backup", dir, "--time", "2024-01-02")
+
+	// commit puts the second one in again, as a backup would.
+	commit := func() error {
+		a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+		defer a.close()
+		n, err := a.open(t.Context(), second)
+		if err != nil {
+			return err
+		}
+		basis, err := snapshot.ParseName(first)
+		if err != nil {
+			return err
+		}
+		cat, err := a.snapshots()
+		if err != nil {
+			return err
+		}
+		return a.commit(t.Context(), cat, snapshotOf(n.tree), basis.Score)
+	}
+	vdh("forget", first, second)
+	if err := commit(); err != nil {
+		t.Errorf("with all blocks there: %v", err)
+	}
+	if list := vdh("snapshots", "--json"); strings.Count(list, second) != 1 {
+		t.Errorf("the list is %s", list)
+	}
+
+	// The block of the file is gone, the root is not.
+	a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+	n, err := a.open(t.Context(), second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := n.tree.Lookup(t.Context(), dir+"/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+	vdh("forget", second)
+	loseBlock(t, d.Content.Slice.Block.Score)
+	if err := commit(); err == nil || !strings.Contains(err.Error(), "run the command again") {
+		t.Errorf("with a block gone: %v", err)
+	}
+	if list := vdh("snapshots", "--json"); list != "" {
+		t.Errorf("the list is %s", list)
+	}
+}
+
+// loseBlock takes one block away from the store, as a prune does.
+func loseBlock(t *testing.T, lost venti.Score) {
+	t.Helper()
+	a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+	defer a.close()
+	store, err := a.blocks(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Trash(t.Context(), func(s venti.Score) bool { return s != lost }); err != nil {
+		t.Fatal(err)
+	}
+	settled, err := store.Settled(t.Context())
+	if err == nil {
+		_, err = store.Reclaim(t.Context(), settled, disk.ReclaimConfig{MinDead: 1e-9})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	has, err := store.Has(t.Context(), []venti.Score{lost})
+	if err != nil || has[0] {
+		t.Fatal("the block is still there", err)
+	}
+}
