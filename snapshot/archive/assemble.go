@@ -162,21 +162,32 @@ func (r *run) leave(f, above *frame) error {
 	r.dirs++
 	r.cfg.Progress.Dirs.Add(1)
 	f.dir.Content = content
-	_, err = put(above.w, f.dir, f.raw, f.path)
+	_, err = r.put(above.w, f.dir, f.raw, f.path)
 	return err
 }
 
-// put adds an entry that is new, or replaces the parent's record of it.
-func put(w *vac.DirWriter, d *vac.Dir, raw []byte, path string) (same bool, err error) {
+// put adds an entry that is new, or replaces the parent's record of it. An entry that the format cannot hold is
+// reported and left out; it has no Change then.
+func (r *run) put(w *vac.DirWriter, d *vac.Dir, raw []byte, path string) (what Change, err error) {
+	same := false
 	if raw == nil {
-		err = w.Add(d)
+		err, what = w.Add(d), New
+	} else if same, err = w.Replace(d, raw); same {
+		what = Unchanged
 	} else {
-		same, err = w.Replace(d, raw)
+		what = Changed
+	}
+	if errors.Is(err, vac.ErrEntry) {
+		r.warn(path, err)
+		what, err = "", nil
+		if raw != nil {
+			err = w.Drop()
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("entry %q: %w", path, err)
 	}
-	return same, err
+	return what, err
 }
 
 // add adds a new or changed entry.
@@ -195,14 +206,13 @@ func (r *run) add(f *frame, it *packed, ask chan<- struct{}) error {
 	if it.job != nil && it.job.warning != nil {
 		r.warn(it.path, it.job.warning)
 	}
-	same, err := put(f.w, d, it.raw, it.path)
-	if err != nil {
+	var err error
+	if it.what, err = r.put(f.w, d, it.raw, it.path); err != nil {
 		return err
 	}
-	if same {
-		it.what = Unchanged
+	if it.what != "" {
+		r.saved(&it.item, d)
 	}
-	r.saved(&it.item, d)
 	return nil
 }
 

@@ -85,9 +85,9 @@ func (w *walker) copyEntry(t *vac.Tree, d *vac.Dir, path string) error {
 		}
 		j := &job{path: path, dir: d, small: slices.Clone(b), hash: blake3.Sum256(b), done: make(chan struct{})}
 		close(j.done)
-		return w.emit(item{step: add, path: path, dir: d, job: j, what: New})
+		return w.emit(item{step: add, path: path, dir: d, job: j})
 	}
-	return w.emit(item{step: add, path: path, dir: d, what: New})
+	return w.emit(item{step: add, path: path, dir: d})
 }
 
 // Present asks the store for every block of t and returns an error that names the first one it does not have. A writer

@@ -159,10 +159,7 @@ func (w *walker) visit(h *handle, name, path string, st *unix.Stat_t, dev uint64
 	if d.Type == vac.Directory {
 		return w.enter(h, name, path, d, uint64(st.Dev) != dev, dev, was, same)
 	}
-	it := item{step: add, path: path, dir: d, what: New}
-	if was != nil {
-		it.what, it.raw = Changed, was.raw
-	}
+	it := item{step: add, path: path, dir: d, raw: rawOf(was)}
 	if d.Type != vac.File {
 		if err := w.metadata(h, name, path, d); err != nil {
 			return w.lost(it, err)
