@@ -126,11 +126,7 @@ func newRoot(a *app) *cobra.Command {
 			if len(argv) == 0 {
 				return cmd.Help()
 			}
-			hint := "see: vdh help"
-			if near := cmd.SuggestionsFor(argv[0]); len(near) > 0 {
-				hint = "did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return usage{fmt.Errorf("there is no verb %q; %s", argv[0], hint)}
+			return noVerb(cmd, argv[0])
 		},
 		Args:                       cobra.ArbitraryArgs,
 		SuggestionsMinimumDistance: 2,
@@ -141,6 +137,9 @@ func newRoot(a *app) *cobra.Command {
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print each file")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if argv := cmd.Flags().Args(); !cmd.HasParent() && len(argv) > 0 {
+			return noVerb(cmd, argv[0])
+		}
 		return usage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	for _, verb := range []func(*app) *cobra.Command{
@@ -151,6 +150,15 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.AddCommand(topics()...)
 	return root
+}
+
+// noVerb returns the error of a word that is no verb.
+func noVerb(root *cobra.Command, word string) error {
+	hint := "see: vdh help"
+	if near := root.SuggestionsFor(word); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage{fmt.Errorf("there is no verb %q; %s", word, hint)}
 }
 
 // args wraps a cobra argument check so that its failure is a usage error.

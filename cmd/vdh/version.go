@@ -20,7 +20,10 @@ func newVersion(a *app) *cobra.Command {
 				return a.print(map[string]string{"type": "version", "version": version, "commit": commit, "go": runtime.Version(),
 					"os": runtime.GOOS, "arch": runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(a.out, "vdh %s %s %s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if commit != "" {
+				version += " (" + commit + ")"
+			}
+			_, err := fmt.Fprintf(a.out, "vdh %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
@@ -28,7 +31,7 @@ func newVersion(a *app) *cobra.Command {
 
 // buildVersion returns what the Go tool has recorded of the build.
 func buildVersion() (version, commit string) {
-	version, commit = "(devel)", "unknown"
+	version = "(devel)"
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return version, commit
