@@ -198,15 +198,6 @@ func write(t testing.TB, path, content string) {
 	must(t, os.WriteFile(path, []byte(content), 0o644))
 }
 
-func read(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
-}
-
 // setTime sets the modification time of path itself.
 func setTime(t testing.TB, path string, sec, nsec int64) {
 	t.Helper()

@@ -159,7 +159,7 @@ func (r *run) openTarget() error {
 	r.target, err = unix.Open(r.cfg.Target, flags, 0)
 	if errors.Is(err, unix.EACCES) && !r.who.root {
 		// A mode that shuts its owner out is in nobody's way but his.
-		if err := os.Chmod(r.cfg.Target, 0o700); err == nil {
+		if os.Chmod(r.cfg.Target, 0o700) == nil {
 			r.target, err = unix.Open(r.cfg.Target, flags, 0)
 		}
 	}
