@@ -13,7 +13,8 @@
 // the data smaller, to see in two minutes whether everything works. Without vdh (-tools restic,borg) it measures
 // the others alone.
 //
-// Everything happens in a new folder below -dir, which is removed at the end; the largest set needs about 4 GB there.
+// Everything happens in a new folder below -dir, which is removed at the end: about 4 GB, and 1 GB more
+// for each time that a tool is taken through a set of many files.
 // No tool sees the user's own configuration, cache or stores.
 //
 // # Reading the tables
