@@ -136,7 +136,8 @@ func TestStopped(t *testing.T) {
 func TestBusyOwner(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, disk.Config{Dir: dir})
-	b := open(t, disk.Config{Dir: dir, Wait: 100 * time.Millisecond})
+	b := open(t, disk.Config{Dir: dir, Wait: 100 * time.Millisecond}) // as long as it is refused
+	patient := open(t, disk.Config{Dir: dir})
 	putN(t, a, 0, 10, 100)
 	asked := false
 	_, err := a.Trash(t.Context(), func(venti.Score) bool {
@@ -154,7 +155,7 @@ func TestBusyOwner(t *testing.T) {
 	if err != nil || !asked {
 		t.Error(err)
 	}
-	if err := b.Own(t.Context()); err != nil {
+	if err := patient.Own(t.Context()); err != nil {
 		t.Error(err)
 	}
 	wantAll(t, a, 0, 20, 100)
