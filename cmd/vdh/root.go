@@ -136,6 +136,8 @@ func newRoot(a *app) *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print JSON lines")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print each file")
+	root.Version, _ = buildVersion()
+	root.SetVersionTemplate("vdh {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if argv := cmd.Flags().Args(); !cmd.HasParent() && len(argv) > 0 {
 			return noVerb(cmd, argv[0])
