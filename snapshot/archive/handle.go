@@ -76,25 +76,7 @@ func readlinkat(h *handle, name string) (string, error) {
 	}
 }
 
-func fileType(st *unix.Stat_t) vac.Type {
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return vac.File
-	case unix.S_IFDIR:
-		return vac.Directory
-	case unix.S_IFLNK:
-		return vac.Symlink
-	case unix.S_IFIFO:
-		return vac.Fifo
-	case unix.S_IFCHR:
-		return vac.CharDevice
-	case unix.S_IFBLK:
-		return vac.BlockDevice
-	case unix.S_IFSOCK:
-		return vac.Socket
-	}
-	return 0
-}
+func fileType(st *unix.Stat_t) vac.Type { return vac.TypeOf(st.Mode) }
 
 // procPath names a file without following it if it is a symbolic link, however long its path is.
 func procPath(h *handle, name string) string { return fmt.Sprintf("/proc/self/fd/%d/%s", h.fd, name) }

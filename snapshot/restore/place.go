@@ -33,33 +33,6 @@ const (
 	makeFlags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 )
 
-// typeOf returns the type of file that a mode of the operating system says.
-func typeOf(mode uint32) vac.Type {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return vac.File
-	case unix.S_IFDIR:
-		return vac.Directory
-	case unix.S_IFLNK:
-		return vac.Symlink
-	case unix.S_IFIFO:
-		return vac.Fifo
-	case unix.S_IFCHR:
-		return vac.CharDevice
-	case unix.S_IFBLK:
-		return vac.BlockDevice
-	case unix.S_IFSOCK:
-		return vac.Socket
-	}
-	return 0
-}
-
-// formatOf is the inverse of typeOf.
-func formatOf(t vac.Type) uint32 {
-	return [...]uint32{vac.File: unix.S_IFREG, vac.Directory: unix.S_IFDIR, vac.Symlink: unix.S_IFLNK,
-		vac.Fifo: unix.S_IFIFO, vac.CharDevice: unix.S_IFCHR, vac.BlockDevice: unix.S_IFBLK, vac.Socket: unix.S_IFSOCK}[t]
-}
-
 // again calls f until a signal does not interrupt it, and names the system call in its error.
 func again(call string, f func() error) error {
 	for {
@@ -99,7 +72,7 @@ func (p place) stat() (status, error) {
 	if err != nil {
 		return status{}, err
 	}
-	return status{typ: typeOf(uint32(st.Mode)), mode: uint32(st.Mode) & 0o7777, uid: st.Uid, gid: st.Gid,
+	return status{typ: vac.TypeOf(uint32(st.Mode)), mode: uint32(st.Mode) & 0o7777, uid: st.Uid, gid: st.Gid,
 		dev: uint64(st.Dev), ino: st.Ino, rdev: uint64(st.Rdev), size: st.Size,
 		mtime: vac.Stamp{Sec: int64(st.Mtim.Sec), Nsec: uint32(st.Mtim.Nsec)}}, nil
 }

@@ -189,7 +189,7 @@ func (w writer) create(ctx context.Context, f *folder, d *vac.Dir, name string) 
 		err = again("symlink", func() error { return unix.Symlinkat(d.Target, f.fd, name) })
 	default:
 		err = again("mknod", func() error {
-			return makeNode(f.fd, name, formatOf(d.Type)|d.Mode&0o777, d.Major, d.Minor)
+			return makeNode(f.fd, name, d.Type.Format()|d.Mode&0o777, d.Major, d.Minor)
 		})
 	}
 	if err == nil {

@@ -21,6 +21,23 @@ const (
 	endType
 )
 
+// formats are the file type bits of a Unix st_mode, which are the same on every system.
+var formats = [endType]uint32{File: 0o100000, Directory: 0o040000, Symlink: 0o120000, Fifo: 0o010000,
+	CharDevice: 0o020000, BlockDevice: 0o060000, Socket: 0o140000}
+
+// TypeOf returns the type that a Unix st_mode says, or 0 if it is none of them.
+func TypeOf(mode uint32) Type {
+	for t := File; t < endType; t++ {
+		if formats[t] == mode&0o170000 {
+			return t
+		}
+	}
+	return 0
+}
+
+// Format returns the file type bits of a Unix st_mode for t.
+func (t Type) Format() uint32 { return formats[t] }
+
 // A Stamp is a time as a file system keeps it: seconds since 1970, negative before, and nanoseconds from 0 to
 // 999,999,999. It is comparable.
 type Stamp struct {
