@@ -46,7 +46,7 @@ func (p *packer) place(j *job) (slice vac.Slice, later *promise) {
 		return vac.Slice{}, &pr
 	}
 	if at, ok := p.known.slice(p.ctx, j.hash, int(size)); ok {
-		return vac.Slice{Block: at.ref, Offset: at.off, Hash: j.hash}, nil
+		return vac.Slice{Block: at.ref, Offset: at.off, Hash: vac.Digest(j.hash[:16])}, nil
 	}
 	if p.block == nil {
 		p.block = &openBlock{buf: p.sink.Buffer(sharedBlock + smallFile), sent: make(chan struct{})}
@@ -110,7 +110,7 @@ func (pr *promise) wait(ctx context.Context, ask chan<- struct{}) (vac.Slice, ui
 		}
 	}
 	ref, err := pr.block.pending.Wait()
-	return vac.Slice{Block: ref, Offset: pr.row.off, Hash: pr.row.hash}, pr.block.end(), err
+	return vac.Slice{Block: ref, Offset: pr.row.off, Hash: vac.Digest(pr.row.hash[:16])}, pr.block.end(), err
 }
 
 // A packed item has its content in place, or promised.

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zeebo/blake3"
-
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
@@ -98,7 +96,7 @@ func (a *archive) pack(files map[string]string) {
 		a.must(err)
 		off := 0
 		for _, c := range inside {
-			a.known[c] = vac.Slice{Block: ref, Offset: uint32(off), Hash: blake3.Sum256([]byte(c))}
+			a.known[c] = vac.Slice{Block: ref, Offset: uint32(off), Hash: vac.DigestOf([]byte(c))}
 			off += len(c)
 		}
 		block, inside = nil, nil

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zeebo/blake3"
-
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/check"
@@ -215,7 +213,7 @@ func directory(ctx context.Context, sink *tree.Sink, slot, n int) (*vac.Dir, err
 	for i := range 10 {
 		d := &vac.Dir{Name: fmt.Sprintf("small%d", i), Type: vac.File, Links: 1, Size: 500}
 		d.Content = vac.Content{Kind: vac.Sliced, Slice: vac.Slice{Block: block, Offset: uint32(i * 500),
-			Hash: blake3.Sum256(small[i*500 : i*500+500])}}
+			Hash: vac.DigestOf(small[i*500 : i*500+500])}}
 		if i < 3 { // makes the directory long enough
 			d.Name = "a" + d.Name
 			d.Xattrs = []vac.Xattr{{Name: "user.filler", Value: string(random(12 << 10))}}

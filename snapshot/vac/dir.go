@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/zeebo/blake3"
+
 	"ventidhash/venti"
 )
 
@@ -24,6 +26,17 @@ const (
 // formats are the file type bits of a Unix st_mode, which are the same on every system.
 var formats = [endType]uint32{File: 0o100000, Directory: 0o040000, Symlink: 0o120000, Fifo: 0o010000,
 	CharDevice: 0o020000, BlockDevice: 0o060000, Socket: 0o140000}
+
+// A Digest is the first 16 bytes of the BLAKE3 of a small file's content. It guards the content and tells equal contents
+// from others; it is half as long as a hash that has to withstand an author of both contents, since it does not compress
+// and is the larger part of most records. What is stored once is decided by the whole hash, in the archiver's cache.
+type Digest [16]byte
+
+// DigestOf returns the Digest of content.
+func DigestOf(content []byte) Digest {
+	sum := blake3.Sum256(content)
+	return Digest(sum[:16])
+}
 
 // TypeOf returns the type that a Unix st_mode says, or 0 if it is none of them.
 func TypeOf(mode uint32) Type {
@@ -100,7 +113,7 @@ type Content struct {
 type Slice struct {
 	Block  venti.Ref
 	Offset uint32
-	Hash   [32]byte // BLAKE3 of the file's bytes
+	Hash   Digest // of the file's bytes
 }
 
 // Linked reports whether the file had other names, so that it may be a hard link of another entry: those with the same

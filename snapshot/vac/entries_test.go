@@ -28,7 +28,7 @@ func full() []vac.Dir {
 	}{
 		{vac.File, func(*vac.Dir) {}},
 		{vac.File, func(d *vac.Dir) {
-			d.Size, d.Content = 9, vac.Content{Kind: vac.Sliced, Slice: vac.Slice{Block: ref, Offset: 7, Hash: [32]byte{3}}}
+			d.Size, d.Content = 9, vac.Content{Kind: vac.Sliced, Slice: vac.Slice{Block: ref, Offset: 7, Hash: vac.Digest{3}}}
 		}},
 		{vac.File, func(d *vac.Dir) {
 			d.Size, d.Sparse, d.Content = 1<<40, true, vac.Content{Kind: vac.Stream, Stream: venti.Entry{Size: 1 << 40}}

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/zeebo/blake3"
-
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
 	"ventidhash/venti/seal"
@@ -154,7 +152,7 @@ func place(kids []node, block *[]byte, small *[]*vac.Dir) {
 		if n.Type == vac.File && len(n.data) > 0 && len(n.data) <= sliceMax {
 			n.Size = int64(len(n.data))
 			n.Content = vac.Content{Kind: vac.Sliced,
-				Slice: vac.Slice{Offset: uint32(len(*block)), Hash: blake3.Sum256([]byte(n.data))}}
+				Slice: vac.Slice{Offset: uint32(len(*block)), Hash: vac.DigestOf([]byte(n.data))}}
 			*block = append(*block, n.data...)
 			*small = append(*small, &n.Dir)
 		}

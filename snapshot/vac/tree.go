@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/zeebo/blake3"
-
 	"ventidhash/venti"
 	"ventidhash/venti/seal"
 	"ventidhash/venti/tree"
@@ -127,7 +125,7 @@ func (s Slice) cut(block []byte, d *Dir) ([]byte, error) {
 			Err: fmt.Errorf("%w: slice of %q ends at %d of %d bytes", venti.ErrCorrupt, d.Name, end, len(block))}
 	}
 	b := block[s.Offset:end:end]
-	if blake3.Sum256(b) != s.Hash {
+	if DigestOf(b) != s.Hash {
 		return nil, &venti.BlockError{Op: "read", Score: s.Block.Score,
 			Err: fmt.Errorf("%w: bytes of %q do not have its hash", venti.ErrCorrupt, d.Name)}
 	}

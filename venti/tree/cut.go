@@ -46,7 +46,7 @@ func (c Cut) longest() int {
 func Files() Cut { return Cut{Min: 256 << 10, Avg: 1 << 20, Max: seal.MaxPlain} }
 
 // Entries is the Cut for streams of small records, of which a few change at a time.
-func Entries() Cut { return Cut{Min: 16 << 10, Avg: 64 << 10, Max: 256 << 10} }
+func Entries() Cut { return Cut{Min: 8 << 10, Avg: 32 << 10, Max: 128 << 10} }
 
 // A cutter finds the ends of leaves in bytes that arrive piecemeal. It is FastCDC with normalised chunking, level 2
 // (Xia et al., "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data Deduplication", USENIX ATC

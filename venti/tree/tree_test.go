@@ -24,7 +24,7 @@ func TestRoundTrip(t *testing.T) {
 	}{
 		{"small", small, []int{0, small.Min, small.Avg, small.Max, 2 * small.Max, 300_000}},
 		{"fixed", fixed, []int{0, 1000, 2000, 1_000_000}},
-		{"entries", tree.Entries(), []int{16 << 10, 64 << 10, 256 << 10}},
+		{"entries", tree.Entries(), []int{8 << 10, 32 << 10, 128 << 10}},
 		{"files", tree.Files(), []int{256 << 10, 1 << 20, seal.MaxPlain}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -43,7 +43,7 @@ def empty():
 
 
 def sliced(size, i, offset, h):
-    return bytes([SLICED]) + uint(size) + ref(i) + uint(offset) + bytes([h]) * 32, f"slice {hexref(i)} {offset} {h:02x}", size
+    return bytes([SLICED]) + uint(size) + ref(i) + uint(offset) + bytes([h]) * 16, f"slice {hexref(i)} {offset} {h:02x}", size
 
 
 def stream(size, depth=None, i=None):
@@ -142,7 +142,7 @@ def records():
     bad("too many attributes", body(b"f", FIFO, flags=XATTRS)[0] + uint(16385), "over the bound of 16384")
     bad("content kind 4", body(b"a", FILE, (b"\4", "", 0)), "content kind 4 is not known")
     bad("slice of no bytes", body(b"a", FILE, sliced(0, 1, 0, 1)), "content does not fit")
-    bad("slice of no block", body(b"a", FILE, (bytes([SLICED, 5]) + bytes(64 + 1 + 32), "", 5)), "content does not fit")
+    bad("slice of no block", body(b"a", FILE, (bytes([SLICED, 5]) + bytes(64 + 1 + 16), "", 5)), "content does not fit")
     bad("slice longer than a block", body(b"a", FILE, sliced((4 << 20) + 1, 1, 0, 1)), "over the bound of")
     bad("slice behind the longest block", body(b"a", FILE, sliced(5, 1, (4 << 20) - 4, 1)), "content does not fit")
     bad("sliced directory", body(b"d", DIRECTORY, sliced(5, 1, 0, 1)), "content does not fit")

@@ -43,7 +43,7 @@ def main():
     print("# Made by cut.py. Lengths of the leaves of streams.")
     for name, lo, avg, hi, parts in [
         ("files", 256 << 10, 1 << 20, 4194254, "noise 14000000, zeros 5000000, noise 3000000"),
-        ("entries", 16 << 10, 64 << 10, 256 << 10, "noise 3000000, letters 700000, noise 100"),
+        ("entries", 8 << 10, 32 << 10, 128 << 10, "noise 3000000, letters 700000, noise 100"),
         ("small", 16, 64, 256, "noise 5000, zeros 600, letters 700, noise 2000"),
         ("average no power of two", 100, 1000, 3000, "noise 60000"),
         ("shortest", 1, 8, 9, "noise 300"),
