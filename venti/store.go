@@ -27,3 +27,20 @@ type Store interface {
 	// Sync returns nil once every block whose Put returned before Sync was called is durable.
 	Sync(ctx context.Context) error
 }
+
+// A VitalStore is a Store that can keep some blocks with more care than others: those whose loss would cost more than
+// themselves, because others can be found through them alone.
+type VitalStore interface {
+	Store
+
+	// PutVital is Put for a pointer block or a root. A block that was stored by Put before is not stored again.
+	PutVital(ctx context.Context, block []byte) (Score, error)
+}
+
+// PutVital puts a pointer block or a root into st: with PutVital where st is a VitalStore, else with Put.
+func PutVital(ctx context.Context, st Store, block []byte) (Score, error) {
+	if v, ok := st.(VitalStore); ok {
+		return v.PutVital(ctx, block)
+	}
+	return st.Put(ctx, block)
+}

@@ -92,7 +92,7 @@ func (a *archive) pack(files map[string]string) {
 		if len(block) == 0 {
 			return
 		}
-		ref, err := a.sink.Put(a.t.Context(), block)
+		ref, err := a.sink.Go(a.t.Context(), block, false).Wait()
 		a.must(err)
 		off := 0
 		for _, c := range inside {

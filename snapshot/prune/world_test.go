@@ -206,7 +206,7 @@ func directory(ctx context.Context, sink *tree.Sink, slot, n int) (*vac.Dir, err
 	}
 	w := vac.NewDirWriter(ctx, sink, nil, vac.Content{})
 	small := random(5000)
-	block, err := sink.Put(ctx, small)
+	block, err := sink.Go(ctx, small, false).Wait()
 	if err != nil {
 		return nil, err
 	}

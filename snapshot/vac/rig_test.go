@@ -120,7 +120,7 @@ func (r *rig) topOf(t testing.TB, kids []node) (top, shared venti.Entry) {
 	place(kids, &block, &small)
 	shares := vac.Shares{}
 	if len(block) > 0 {
-		ref, err := r.sink.Put(t.Context(), block)
+		ref, err := r.sink.Go(t.Context(), block, false).Wait()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -140,15 +140,24 @@ func (s *Sink) put(ctx context.Context, plain []byte, leaf bool) (venti.Ref, err
 			return ref, nil
 		}
 	}
-	ref, err := s.Put(ctx, plain)
+	ref, err := s.seal(ctx, plain, s.store.Put)
 	if err == nil && leaf {
 		s.known.AddLeaf(h, len(plain), ref)
 	}
 	return ref, err
 }
 
-// Put seals and stores plain. It does not keep the slice.
-func (s *Sink) Put(ctx context.Context, plain []byte) (venti.Ref, error) {
+// PutPointer seals and stores a pointer block. It does not keep the slice.
+func (s *Sink) PutPointer(ctx context.Context, plain []byte) (venti.Ref, error) {
+	return s.seal(ctx, plain, s.putVital)
+}
+
+func (s *Sink) putVital(ctx context.Context, block []byte) (venti.Score, error) {
+	return venti.PutVital(ctx, s.store, block)
+}
+
+// seal seals plain, and stores it by put.
+func (s *Sink) seal(ctx context.Context, plain []byte, put func(context.Context, []byte) (venti.Score, error)) (venti.Ref, error) {
 	block, key, err := s.sealer.Seal(s.Buffer(len(plain)+seal.Overhead), plain)
 	defer s.recycle(block)
 	if err != nil {
@@ -156,7 +165,7 @@ func (s *Sink) Put(ctx context.Context, plain []byte) (venti.Ref, error) {
 	}
 	s.blocks.Add(1)
 	s.bytes.Add(int64(len(block)))
-	score, err := s.store.Put(ctx, block)
+	score, err := put(ctx, block)
 	if err != nil {
 		return venti.Ref{}, err
 	}

@@ -196,6 +196,6 @@ func (s *Sink) PutRoot(ctx context.Context, k seal.RootKey, r *venti.Root) (vent
 	if err != nil {
 		return venti.Ref{}, err
 	}
-	_, err = s.store.Put(ctx, block)
+	_, err = s.putVital(ctx, block)
 	return ref, err
 }

@@ -215,7 +215,7 @@ func (w *Writer) pointer(level int) {
 			return
 		}
 		var err error
-		up.ref, err = w.sink.Put(w.ctx, appendPointer(nil, level+1, rows))
+		up.ref, err = w.sink.PutPointer(w.ctx, appendPointer(nil, level+1, rows))
 		if err != nil {
 			w.fail(err)
 			return
