@@ -24,11 +24,20 @@ func (c *Client) Get(ctx context.Context, score venti.Score) ([]byte, error) {
 // Put implements venti.Store. The block is hashed while the server is at work, and the server's score is compared with
 // that.
 func (c *Client) Put(ctx context.Context, block []byte) (venti.Score, error) {
+	return c.put(ctx, tWrite, block)
+}
+
+// PutVital implements venti.VitalStore. A server whose store knows no difference treats it as Put.
+func (c *Client) PutVital(ctx context.Context, block []byte) (venti.Score, error) {
+	return c.put(ctx, tVital, block)
+}
+
+func (c *Client) put(ctx context.Context, k kind, block []byte) (venti.Score, error) {
 	if len(block) > venti.MaxBlock {
 		err := fmt.Errorf("%w: %d bytes, at most %d", venti.ErrTooLarge, len(block), venti.MaxBlock)
 		return venti.Score{}, &venti.BlockError{Op: "put", Score: venti.Sum(block), Err: err}
 	}
-	a, err := c.send(ctx, &message{kind: tWrite, data: block})
+	a, err := c.send(ctx, &message{kind: k, data: block})
 	score := venti.Sum(block)
 	var m message
 	if err == nil {

@@ -226,6 +226,8 @@ func (c *served) do(ctx context.Context, m *message) (message, error) {
 		a.data, err = c.get(ctx, m.score)
 	case tWrite:
 		a.score, err = c.Store.Put(ctx, m.data)
+	case tVital:
+		a.score, err = venti.PutVital(ctx, c.Store, m.data)
 	case tHas:
 		a.has, err = c.Store.Has(ctx, m.scores)
 		if err == nil && len(a.has) != len(m.scores) {

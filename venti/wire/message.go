@@ -35,6 +35,8 @@ const (
 	rHas     kind = 19
 	tYield   kind = 20
 	rYield   kind = 21
+	tVital   kind = 22 // write a block whose loss would cost more than itself
+	rVital   kind = 23
 )
 
 const (
@@ -53,9 +55,9 @@ func (k kind) fields() (low, high int, known bool) {
 		return 0, 0, true
 	case tHello, rHello:
 		return 2, 2 + maxText, true
-	case tRead, rWrite:
+	case tRead, rWrite, rVital:
 		return venti.ScoreSize, venti.ScoreSize, true
-	case rRead, tWrite:
+	case rRead, tWrite, tVital:
 		return 0, venti.MaxBlock, true
 	case tHas:
 		return venti.ScoreSize, maxHas * venti.ScoreSize, true
@@ -118,10 +120,10 @@ type message struct {
 	kind    kind
 	tag     byte
 	version string        // hello
-	score   venti.Score   // tRead, rWrite
+	score   venti.Score   // tRead, rWrite, rVital
 	scores  []venti.Score // tHas
 	has     []bool        // rHas
-	data    []byte        // tWrite, rRead
+	data    []byte        // tWrite, tVital, rRead
 	fault   fault         // rError
 	text    string        // rError
 }
@@ -139,9 +141,9 @@ func (h head) parse(body []byte) (message, error) {
 	switch h.kind {
 	case tHello, rHello:
 		m.version, err = parseText(body)
-	case tRead, rWrite:
+	case tRead, rWrite, rVital:
 		copy(m.score[:], body)
-	case tWrite, rRead:
+	case tWrite, tVital, rRead:
 		m.data = body
 	case tHas:
 		m.scores, err = parseScores(body)
@@ -202,7 +204,7 @@ func (m *message) appendTo(b []byte) []byte {
 	switch m.kind {
 	case tHello, rHello:
 		b = appendText(b, m.version)
-	case tRead, rWrite:
+	case tRead, rWrite, rVital:
 		b = append(b, m.score[:]...)
 	case tHas:
 		for i := range m.scores {

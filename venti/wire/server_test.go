@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -195,6 +196,35 @@ func TestYieldEnds(t *testing.T) {
 	}
 	if err := <-s.done; err != nil {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+// careful is a venti.VitalStore that counts.
+type careful struct {
+	*ventitest.Memory
+	vital atomic.Int32
+}
+
+func (c *careful) PutVital(ctx context.Context, block []byte) (venti.Score, error) {
+	c.vital.Add(1)
+	return c.Put(ctx, block)
+}
+
+func TestVital(t *testing.T) {
+	mem := &careful{Memory: ventitest.NewMemory()}
+	c := dial(t, serve(t, &wire.Server{Store: mem}, newPipes()))
+	if s, err := venti.PutVital(t.Context(), c, []byte("a root")); err != nil || s != venti.Sum([]byte("a root")) {
+		t.Errorf("PutVital: %v, %v", s, err)
+	}
+	if _, err := c.Put(t.Context(), []byte("a leaf")); err != nil {
+		t.Error(err)
+	}
+	if n := mem.vital.Load(); n != 1 {
+		t.Errorf("%d vital blocks arrived as such, want 1", n)
+	}
+	plain := dial(t, serve(t, &wire.Server{Store: mem.Memory}, newPipes()))
+	if s, err := plain.PutVital(t.Context(), []byte("a root")); err != nil || s != venti.Sum([]byte("a root")) {
+		t.Errorf("PutVital into a store that knows no difference: %v, %v", s, err)
 	}
 }
 

@@ -98,7 +98,7 @@ func decodeMessage(b []byte) (meaning string, again []byte, err error) {
 // describe says what m means, in the words of vectors.py.
 func (m *message) describe() string {
 	names := map[kind]string{rError: "error", tPing: "ping", tHello: "hello", tGoodbye: "goodbye", tRead: "read",
-		tWrite: "write", tSync: "sync", tHas: "has", tYield: "yield"}
+		tWrite: "write", tSync: "sync", tHas: "has", tYield: "yield", tVital: "write vital"}
 	s := names[m.kind]
 	if s == "" {
 		s = names[m.kind-1] + " answer"
@@ -110,7 +110,7 @@ func (m *message) describe() string {
 		s += fmt.Sprintf(" %s %q", faults[m.fault], m.text)
 	case tHello, rHello:
 		s += fmt.Sprintf(" %q", m.version)
-	case tRead, rWrite:
+	case tRead, rWrite, rVital:
 		s += " " + m.score.String()
 	case tHas:
 		for _, score := range m.scores {

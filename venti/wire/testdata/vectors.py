@@ -7,7 +7,7 @@ import struct
 KINDS = {
     "error": 1, "ping": 2, "ping answer": 3, "hello": 4, "hello answer": 5, "goodbye": 6, "read": 12,
     "read answer": 13, "write": 14, "write answer": 15, "sync": 16, "sync answer": 17, "has": 18, "has answer": 19,
-    "yield": 20, "yield answer": 21,
+    "yield": 20, "yield answer": 21, "write vital": 22, "write vital answer": 23,
 }
 FAULTS = ["not found", "unavailable", "corrupt", "too large", "no space", "other"]
 MAX_BLOCK = 4 << 20
@@ -78,6 +78,8 @@ def messages():
     good("read answer", "read answer", 1, block, block.hex())
     good("read answer, empty block", "read answer", 1)
     good("write", "write", 2, block, block.hex())
+    good("write vital", "write vital", 7, block, block.hex())
+    good("write vital answer", "write vital answer", 7, score, score.hex())
     good("write, empty block", "write", 2)
     good("write answer", "write answer", 2, score, score.hex())
     good("has", "has", 3, score, score.hex())
