@@ -90,7 +90,7 @@ def messages():
     good("error without text", "error", 4, b"\x01" + text(""), 'not found ""')
     good("error, longest text", "error", 4, b"\x06" + text("x" * 1024), 'other "' + "x" * 1024 + '"')
 
-    for kind in [0, 7, 8, 9, 10, 11, 22, 255]:
+    for kind in [0, 7, 8, 9, 10, 11, 24, 255]:
         bad(f"kind {kind} is not known", kind, 0)
     bad("size 0", "ping", 0, size=0)
     bad("size of all ones", "write", 0, size=0xFFFFFFFF)
