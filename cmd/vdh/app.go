@@ -2,14 +2,13 @@ package main
 
 import (
 	"bufio"
-	"encoding/hex"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"ventidhash/snapshot/catalog"
 	"ventidhash/venti/disk"
@@ -31,14 +30,18 @@ type app struct {
 
 	owner   *catalog.Owner
 	sealer  *seal.Sealer
-	store   *disk.Store
+	dial    func(ctx context.Context, create bool) (swarmStore, error) // openSwarm
+	swarm   swarmStore                                                 // the store, if it is one
+	disk    *disk.Store                                                // the store, if it is a folder
 	lease   *disk.Session
 	source  *tree.Source
 	catalog *catalog.Catalog
 }
 
 func newApp(in io.Reader, out, errs io.Writer) *app {
-	return &app{in: in, stdout: out, out: bufio.NewWriterSize(out, 64<<10), stderr: errs, errs: errs}
+	a := &app{in: in, stdout: out, out: bufio.NewWriterSize(out, 64<<10), stderr: errs, errs: errs}
+	a.dial = a.openSwarm
+	return a
 }
 
 // close ends the session, closes what was opened and writes out what was printed.
@@ -47,10 +50,13 @@ func (a *app) close() error {
 	if a.lease != nil {
 		errs = append(errs, a.lease.Close())
 	}
-	if a.store != nil {
-		errs = append(errs, a.store.Close())
+	if a.disk != nil {
+		errs = append(errs, a.disk.Close())
 	}
-	a.lease, a.store = nil, nil
+	if a.swarm != nil {
+		errs = append(errs, a.swarm.Close())
+	}
+	a.lease, a.disk, a.swarm = nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -95,8 +101,8 @@ func (a *app) seals() (*seal.Sealer, error) {
 }
 
 // snapshots returns the owner's catalog. It lies in the store's folder, under the owner's public key, so that a store
-// carried elsewhere brings its list along.
-func (a *app) snapshots() (*catalog.Catalog, error) {
+// carried elsewhere brings its list along. Of a swarm, its head and copies of its blocks lie on this machine.
+func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 	if a.catalog != nil {
 		return a.catalog, nil
 	}
@@ -104,37 +110,21 @@ func (a *app) snapshots() (*catalog.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return nil, err
 	}
-	if err := storeThere(dir); err != nil {
+	if err := at.there(); err != nil {
 		return nil, err
 	}
-	a.catalog, err = catalog.Open(catalog.Config{Dir: catalogDir(dir, owner), Store: late{a}, Owner: owner})
-	return a.catalog, err
-}
-
-func ownersDir(store string) string { return filepath.Join(store, "owners") }
-
-// catalogDir returns the folder of an owner's catalog in a store.
-func catalogDir(store string, o *catalog.Owner) string {
-	return filepath.Join(ownersDir(store), hex.EncodeToString(o.PublicKey()))
-}
-
-// strangers returns the public keys of the other owners who have a catalog in the store.
-func strangers(store string, o *catalog.Owner) ([]string, error) {
-	entries, err := os.ReadDir(ownersDir(store))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var keys []string
-	for _, e := range entries {
-		if e.IsDir() && e.Name() != hex.EncodeToString(o.PublicKey()) {
-			keys = append(keys, e.Name())
+	dir := at.catalog(owner)
+	if _, err := os.Stat(dir); at.swarm && errors.Is(err, fs.ErrNotExist) { // an empty list only where there is a swarm
+		if _, err := a.blocks(ctx, false); err != nil {
+			return nil, err
 		}
 	}
-	return keys, nil
+	a.catalog, err = catalog.Open(catalog.Config{Dir: dir, Store: late{a}, Owner: owner})
+	return a.catalog, err
 }
 
 // print writes v as one JSON line.

@@ -19,16 +19,18 @@ func newBackup(a *app) *cobra.Command {
 		Use:   "backup PATH...",
 		Short: "keep a snapshot of files and print its score",
 		Long: `Walks the paths, stores what is not stored yet, and prints one line, vac:SCORE, once everything is
-safely on the disk. Files that did not change since the last snapshot of the same host and paths
-are not opened.
+safely on the disk, or with the members of the swarm. Files that did not change since the last
+snapshot of the same host and paths are not opened.
 
 Exclude patterns are those of .gitignore; ! takes back in. The store itself is left out. What could
 not be read is reported, the rest is kept, and the exit code is 3. A backup that was interrupted is
 simply run again: what it had stored is not stored twice.
 
 With --json, one line of "type":"summary" with score, parent, time, host, paths, tags, files, dirs,
-bytes, new, changed, unchanged, failed, bytes_read, bytes_added, seconds; and on standard error one
-line of "type":"error" with path and error for each file that could not be read.`,
+bytes, new, changed, unchanged, failed, bytes_read, bytes_added, seconds, and for a swarm blocks_put,
+blocks_below_target and lowest_nines, the availability of the weakest of these blocks (3 is 99.9 %);
+and on standard error one line of "type":"error" with path and error for each file that could not be
+read.`,
 		Example: `  vdh backup /srv
   vdh backup /home /etc --exclude '*.tmp' --exclude-caches --tag nightly
   pg_dump db | vdh backup --stdin --stdin-name db.sql`,
@@ -61,7 +63,7 @@ func (a *app) backup(ctx context.Context, paths []string, f *backupFlags) error 
 	if cfg.Known != nil {
 		defer cfg.Known.Close()
 	}
-	cat, err := a.snapshots()
+	cat, err := a.snapshots(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,12 +98,17 @@ func (a *app) compareWith(ctx context.Context, cfg *archive.Config, f *backupFla
 
 // dryRun walks as a backup does and leaves no trace, not even an identity or a store.
 func (a *app) dryRun(ctx context.Context, cfg archive.Config, f *backupFlags) error {
-	dir, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return err
 	}
 	_, noIdentity := a.identity(false)
-	if noIdentity == nil && storeThere(dir) == nil {
+	if at.swarm {
+		if err := a.join(ctx, false); err != nil {
+			return err
+		}
+	}
+	if noIdentity == nil && at.there() == nil {
 		if cfg.Store, err = a.blocks(ctx, false); err != nil {
 			return err
 		}

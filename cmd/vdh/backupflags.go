@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -90,7 +88,7 @@ func (a *app) backupConfig(paths []string, f *backupFlags) (archive.Config, erro
 // ownFolders returns patterns for the folders of the store and the cache, which no snapshot keeps: they change while it
 // is made.
 func (a *app) ownFolders(paths []string) ([]string, error) {
-	store, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +97,7 @@ func (a *app) ownFolders(paths []string) ([]string, error) {
 		return nil, err
 	}
 	var patterns []string
-	for _, dir := range []string{store, cache} {
+	for _, dir := range []string{at.dir, cache} {
 		dir = realPath(dir)
 		for _, p := range paths {
 			real := realPath(p)
@@ -139,18 +137,15 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("time %q: give it like 2006-01-02T15:04:05Z or 2006-01-02 15:04:05", text)
 }
 
-// knownDir returns the folder of the cache of contents that an owner has in a store.
-func knownDir(store string, owner []byte) (string, error) {
-	dir, err := xdg("XDG_CACHE_HOME", ".cache")
-	id := sha256.Sum256(append([]byte(store+"\x00"), owner...))
-	return filepath.Join(dir, "known-"+hex.EncodeToString(id[:8])), err
-}
-
-// known opens the cache of contents that this owner has in this store.
+// known opens the cache of contents that this owner has in this store, which is open.
 func (a *app) known() (*archive.Known, error) {
-	store, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return nil, err
+	}
+	store := at.dir
+	if at.swarm {
+		store = swarmWord + ":" + a.swarm.ID()
 	}
 	dir, err := knownDir(store, a.owner.PublicKey())
 	if err != nil {

@@ -37,13 +37,28 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 			return err
 		}
 	}
-	if err := a.reportBackup(snap, res, f); err != nil {
+	var held *redundancy
+	if !f.dryRun {
+		held = a.redundancy()
+	}
+	if err := a.reportBackup(snap, res, held, f); err != nil {
 		return err
 	}
-	if res.Failed > 0 {
-		return partial{fmt.Sprintf("%d files or directories could not be read, or changed meanwhile; the rest is kept", res.Failed)}
+	return verdict(res.Failed, held)
+}
+
+// verdict returns the error of a backup that is kept, though not as it should be. Files that could not be read decide
+// the exit code, since nothing but the user can help them.
+func verdict(failed int64, held *redundancy) error {
+	short := held.shortfall()
+	if failed == 0 {
+		return short
 	}
-	return nil
+	text := fmt.Sprintf("%d files or directories could not be read, or changed meanwhile; the rest is kept", failed)
+	if short != nil {
+		text += "; " + short.Error()
+	}
+	return partial{text}
 }
 
 // interruptible returns what r gives, until ctx ends. A read of r that is under way then is left to its fate.

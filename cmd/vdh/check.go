@@ -19,18 +19,21 @@ func newCheck(a *app) *cobra.Command {
 		Use:   "check [NAME...]",
 		Short: "look for damage, and say which files it touches",
 		Long: `Looks at every block that the snapshots need, of all snapshots unless some are named, and at the
-catalog; and compares the store's index with what lies on the disk. Directories are always read.
-Contents are read, verified and compared with the hashes in the snapshots with --read-data, which
-takes as long as reading the store; without it, it is only made sure that each block is there.
+catalog; and, where the store is a folder, compares its index with what lies on the disk. Directories
+are always read. Contents are read, verified and compared with the hashes in the snapshots with
+--read-data, which takes as long as reading the store; without it, it is only made sure that each
+block is there.
 
 Each damaged block is printed with every file that it touches. Once the file is read by a backup
-again (vdh backup --force), a block that the disk has lost is stored anew.
+again (vdh backup --force), a block that the store has lost is stored anew.
 
-Exit code 1 if anything that a snapshot needs is damaged. The last line says what was looked at.
+Exit code 1 if anything that a snapshot needs is damaged, 11 if all that is wrong is that blocks
+cannot be had now. The last line says what was looked at.
 
 With --json, one line of "type":"damage" with score, state (missing, corrupt, unavailable), error and
 touched (part, path, offset, length, snapshots) for each block, and one of "type":"summary" with ok,
-read_data, snapshots, files, blocks, bytes_read, damaged, store_records, store_damaged, seconds.`,
+read_data, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder store_records and
+store_damaged.`,
 		Example:           "  vdh check\n  vdh check --read-data latest",
 		ValidArgsFunction: completeNames(a, false),
 		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
@@ -47,7 +50,7 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	if err := a.reading(ctx); err != nil {
 		return err
 	}
-	cat, err := a.snapshots()
+	cat, err := a.snapshots(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,10 +70,14 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	}
 	var now tallyOf[check.Progress]
 	cfg.Progress = now.store
-	stop := a.watch(ctx, "check", 0, func() tally { return checkTally(now.load(), len(r.snaps)) })
-	// All contents of the store are read only if all are asked for: also those that no snapshot needs, since a later
-	// backup may build on them.
-	r.store, err = a.store.Verify(ctx, readData && r.all, func(d disk.Damage) { r.records = append(r.records, d) })
+	stop := a.watch(ctx, "check", 0, func() tally { return checkTally(now.load(), len(r.snaps), a.disk != nil) })
+	if a.disk != nil {
+		// All contents of the store are read only if all are asked for: also those that no snapshot needs, since a later
+		// backup may build on them.
+		var store disk.VerifyReport
+		store, err = a.disk.Verify(ctx, readData && r.all, func(d disk.Damage) { r.records = append(r.records, d) })
+		r.store = &store
+	}
 	if err == nil {
 		r.found, err = check.Run(ctx, src, owner.RootKey(), r.snaps, cfg)
 	}
@@ -81,9 +88,9 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	return a.reportCheck(&r)
 }
 
-func checkTally(p check.Progress, of int) tally {
+func checkTally(p check.Progress, of int, folder bool) tally {
 	switch {
-	case p.Blocks == 0:
+	case p.Blocks == 0 && folder:
 		return tally{what: "comparing the store's index with its segments"}
 	case p.Naming:
 		return tally{what: fmt.Sprintf("naming what %d damaged blocks touch, %d of %d snapshots", p.Damaged, p.Snapshots, of)}

@@ -20,7 +20,7 @@ type checkReport struct {
 	begin    time.Time
 	snaps    []snapshot.Snapshot
 	found    check.Report
-	store    disk.VerifyReport
+	store    *disk.VerifyReport // of a folder
 	records  []disk.Damage
 }
 
@@ -50,8 +50,8 @@ type checkSummary struct {
 	Blocks       int64   `json:"blocks"`
 	Read         int64   `json:"bytes_read"`
 	Damaged      int     `json:"damaged"`
-	StoreRecords int64   `json:"store_records"`
-	StoreDamaged int64   `json:"store_damaged"`
+	StoreRecords *int64  `json:"store_records,omitempty"` // of a folder
+	StoreDamaged *int64  `json:"store_damaged,omitempty"`
 	Seconds      float64 `json:"seconds"`
 }
 
@@ -115,8 +115,11 @@ func (r *checkReport) idle() int {
 // lookedAt says what the check has looked at.
 func (r *checkReport) lookedAt() string {
 	files := count(int64(r.found.Files), "file", "files")
-	text := fmt.Sprintf("looked at %s, %s, %s, the catalog, and %s of the store", count(int64(r.found.Snapshots), "snapshot", "snapshots"),
-		files, count(r.found.Blocks, "block", "blocks"), count(r.store.Records, "record", "records"))
+	text := fmt.Sprintf("looked at %s, %s, %s, the catalog", count(int64(r.found.Snapshots), "snapshot", "snapshots"),
+		files, count(r.found.Blocks, "block", "blocks"))
+	if r.store != nil {
+		text += fmt.Sprintf(", and %s of the store", count(r.store.Records, "record", "records"))
+	}
 	if r.readData {
 		return text + "; read " + size(r.found.Bytes) + " of contents"
 	}
@@ -135,9 +138,12 @@ func (a *app) reportCheck(r *checkReport) error {
 	}
 	damaged := len(r.found.Damaged)
 	if a.json {
-		err := a.print(checkSummary{"summary", r.found.OK(), r.readData, r.found.Snapshots, r.found.Files, r.found.Blocks, r.found.Bytes,
-			damaged, r.store.Records, r.store.Damaged, time.Since(r.begin).Seconds()})
-		if err != nil {
+		s := checkSummary{Type: "summary", OK: r.found.OK(), ReadData: r.readData, Snapshots: r.found.Snapshots,
+			Files: r.found.Files, Blocks: r.found.Blocks, Read: r.found.Bytes, Damaged: damaged, Seconds: time.Since(r.begin).Seconds()}
+		if r.store != nil {
+			s.StoreRecords, s.StoreDamaged = &r.store.Records, &r.store.Damaged
+		}
+		if err := a.print(s); err != nil {
 			return err
 		}
 	} else {
@@ -151,7 +157,11 @@ func (a *app) reportCheck(r *checkReport) error {
 		}
 		fmt.Fprintln(a.out, verdict+r.lookedAt())
 	}
-	if !r.found.OK() {
+	away := func(d check.Damage) bool { return errors.Is(d.Err, venti.ErrUnavailable) }
+	switch {
+	case damaged > 0 && !slices.ContainsFunc(r.found.Damaged, func(d check.Damage) bool { return !away(d) }):
+		return fmt.Errorf("nothing is known to be lost, but not everything can be had; try again later: %w", venti.ErrUnavailable)
+	case !r.found.OK():
 		return errors.New("snapshots are damaged; back up what is still there again with: vdh backup --force")
 	}
 	return nil

@@ -64,12 +64,15 @@ type backupSummary struct {
 	Added     int64     `json:"bytes_added"` // to the store, compressed and sealed
 	Seconds   float64   `json:"seconds"`
 	DryRun    bool      `json:"dry_run,omitempty"`
+
+	*redundancy // of a swarm
 }
 
-func (a *app) reportBackup(snap snapshot.Snapshot, res *archive.Result, f *backupFlags) error {
+func (a *app) reportBackup(snap snapshot.Snapshot, res *archive.Result, held *redundancy, f *backupFlags) error {
 	s := backupSummary{Type: "summary", Time: snap.Time, Host: rawName(snap.Host), Paths: rawNames(snap.Paths),
 		Tags: rawNames(snap.Tags), Files: snap.Files, Dirs: snap.Dirs, Bytes: snap.Bytes, New: res.New, Changed: res.Changed,
-		Unchanged: res.Same, Failed: res.Failed, Read: res.Read, Added: res.Added, Seconds: snap.Duration.Seconds(), DryRun: f.dryRun}
+		Unchanged: res.Same, Failed: res.Failed, Read: res.Read, Added: res.Added, Seconds: snap.Duration.Seconds(), DryRun: f.dryRun,
+		redundancy: held}
 	if !f.dryRun {
 		s.Score = scoreText(snap.Score)
 	}

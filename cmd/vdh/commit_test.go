@@ -52,7 +52,7 @@ func TestCommit(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		cat, err := a.snapshots()
+		cat, err := a.snapshots(t.Context())
 		if err != nil {
 			return err
 		}
@@ -94,10 +94,10 @@ func loseBlock(t *testing.T, lost venti.Score) {
 	t.Helper()
 	a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
 	defer a.close()
-	store, err := a.blocks(t.Context(), false)
-	if err != nil {
+	if _, err := a.blocks(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
+	store := a.disk
 	if _, err := store.Trash(t.Context(), func(s venti.Score) bool { return s != lost }); err != nil {
 		t.Fatal(err)
 	}

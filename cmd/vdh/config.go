@@ -72,8 +72,8 @@ func readConfig(name string, root *cobra.Command) (map[string]any, error) {
 		table, isTable := v.(map[string]any)
 		switch {
 		case key == "store" && !isTable:
-			if dir := fmt.Sprint(v); !filepath.IsAbs(dir) {
-				return nil, fmt.Errorf("store %q: give the whole path, since vdh is run from anywhere", dir)
+			if dir := fmt.Sprint(v); dir != swarmWord && !filepath.IsAbs(dir) {
+				return nil, fmt.Errorf("store %q: give the whole path, since vdh is run from anywhere, or %q", dir, swarmWord)
 			}
 		case root.PersistentFlags().Lookup(key) != nil && !isTable:
 		case !isTable:

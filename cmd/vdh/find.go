@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -21,6 +20,9 @@ pattern with a slash is compared with the whole path in the snapshot; ** in it s
 directories. Without NAME, the newest snapshot is looked through.
 
 With --all each line is a name to use with vdh cat or vdh restore, newest snapshot first.
+
+A directory or snapshot that cannot be read is reported, the rest is looked through, and the exit
+code is 3.
 
 With --json, lines as those of vdh ls.`,
 		Example: `  vdh find '*.odt'
@@ -49,46 +51,57 @@ func (a *app) find(ctx context.Context, words []string, f *findFlags) error {
 	if err := f.parse(words); err != nil {
 		return usage{err}
 	}
+	w := &walker{app: a}
 	if f.all {
-		return a.findAll(ctx, f)
+		if err := w.findAll(ctx, f); err != nil {
+			return err
+		}
+		return w.verdict()
 	}
 	n, err := a.open(ctx, name)
+	if err == nil {
+		err = w.findIn(ctx, n, f)
+	}
 	if err != nil {
 		return err
 	}
-	return a.findIn(ctx, n, f)
+	return w.verdict()
 }
 
 // findAll looks through all snapshots.
-func (a *app) findAll(ctx context.Context, f *findFlags) error {
-	if err := a.reading(ctx); err != nil {
+func (w *walker) findAll(ctx context.Context, f *findFlags) error {
+	if err := w.reading(ctx); err != nil {
 		return err
 	}
-	list, err := a.list(ctx)
+	list, err := w.list(ctx)
 	if err != nil {
 		return err
 	}
 	for _, s := range slices.Backward(list) {
-		t, err := a.openOwn(ctx, s)
-		if err == nil {
-			err = a.findIn(ctx, &named{s, t, ""}, f)
+		t, err := w.openOwn(ctx, s)
+		if err != nil {
+			w.name = ""
+			err = w.fail(ctx, "vac:"+s.Score.Short(), err)
+		} else {
+			err = w.findIn(ctx, &named{s, t, ""}, f)
 		}
 		if err != nil {
-			return fmt.Errorf("snapshot %s: %w", s.Score.Short(), err)
+			return err
 		}
 	}
 	return nil
 }
 
 // findIn prints what fits in one snapshot.
-func (a *app) findIn(ctx context.Context, n *named, f *findFlags) error {
+func (w *walker) findIn(ctx context.Context, n *named, f *findFlags) error {
 	d, err := n.lookup(ctx)
 	if err != nil {
 		return err
 	}
-	l := lister{app: a, of: n.tree, long: f.long, whole: true}
+	l := lister{app: w.app, of: n.tree, long: f.long, whole: true}
 	if f.all {
 		l.name = "vac:" + n.tree.Ref.Score.Short()
+		w.name = l.name
 	}
 	visit := func(path string, d *vac.Dir) error {
 		if f.fits(path, d) {
@@ -99,5 +112,5 @@ func (a *app) findIn(ctx context.Context, n *named, f *findFlags) error {
 	if d.Type != vac.Directory {
 		return visit(n.path, d)
 	}
-	return n.tree.WalkDir(ctx, d, n.path, visit)
+	return w.below(ctx, n.tree, d, n.path, visit)
 }

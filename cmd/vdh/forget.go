@@ -40,7 +40,7 @@ func (a *app) forget(ctx context.Context, names []string, dryRun bool) error {
 		return err
 	}
 	if !dryRun {
-		cat, err := a.snapshots()
+		cat, err := a.snapshots(ctx)
 		if err != nil {
 			return err
 		}
@@ -63,10 +63,13 @@ func (a *app) forget(ctx context.Context, names []string, dryRun bool) error {
 			return err
 		}
 	}
-	if dryRun {
+	switch n := count(int64(len(gone)), "snapshot", "snapshots"); {
+	case dryRun:
 		a.note("dry run: nothing was forgotten")
-	} else {
-		a.note("forgot %s; vdh prune gives their space back", count(int64(len(gone)), "snapshot", "snapshots"))
+	case a.swarm != nil:
+		a.note("forgot %s; their blocks stay with the members of the swarm for now", n)
+	default:
+		a.note("forgot %s; vdh prune gives their space back", n)
 	}
-	return nil
+	return a.redundancy().shortfall()
 }

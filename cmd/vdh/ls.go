@@ -16,7 +16,8 @@ func newLs(a *app) *cobra.Command {
 		Use:   "ls NAME[/PATH]...",
 		Short: "list the files of a snapshot",
 		Long: `Lists what is in a directory of a snapshot, or a file itself. With -R everything below it, with
-paths. No contents are read.
+paths. No contents are read. With -R, a directory that cannot be read is reported, the rest is
+listed, and the exit code is 3.
 
 With --json, one line of "type":"entry" each with snapshot, path, kind (file, directory, symlink,
 fifo, socket, char device, block device), mode, uid, gid, user, group, size, mtime, inode, links,
@@ -27,12 +28,13 @@ target, major, minor and xattrs.`,
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: completeNames(a, true),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			w := &walker{app: a}
 			for _, name := range names {
-				if err := a.ls(cmd.Context(), name, long, recursive); err != nil {
+				if err := w.ls(cmd.Context(), name, long, recursive); err != nil {
 					return err
 				}
 			}
-			return nil
+			return w.verdict()
 		},
 	}
 	cmd.Flags().BoolVarP(&long, "long", "l", false, "with mode, owner, size and time")
@@ -40,8 +42,8 @@ target, major, minor and xattrs.`,
 	return cmd
 }
 
-func (a *app) ls(ctx context.Context, name string, long, recursive bool) error {
-	n, err := a.open(ctx, name)
+func (w *walker) ls(ctx context.Context, name string, long, recursive bool) error {
+	n, err := w.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -49,13 +51,13 @@ func (a *app) ls(ctx context.Context, name string, long, recursive bool) error {
 	if err != nil {
 		return err
 	}
-	l := lister{app: a, of: n.tree, long: long, whole: recursive}
+	l := lister{app: w.app, of: n.tree, long: long, whole: recursive}
 	switch {
 	case d.Type != vac.Directory:
 		l.whole = true
 		return l.entry(n.path, d)
 	case recursive:
-		return n.tree.WalkDir(ctx, d, n.path, l.entry)
+		return w.below(ctx, n.tree, d, n.path, l.entry)
 	}
 	es, err := n.tree.Entries(ctx, d)
 	if err != nil {

@@ -48,7 +48,7 @@ func (a *app) open(ctx context.Context, name string) (*named, error) {
 
 // list returns the snapshots of the catalog.
 func (a *app) list(ctx context.Context) ([]snapshot.Snapshot, error) {
-	cat, err := a.snapshots()
+	cat, err := a.snapshots(ctx)
 	if err != nil {
 		return nil, err
 	}

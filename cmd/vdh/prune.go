@@ -19,7 +19,8 @@ func newPrune(a *app) *cobra.Command {
 		Long: `Frees the blocks that no snapshot in the catalog needs. Backups and restores may run meanwhile, and
 nobody waits. What a running backup may still want stays until the next prune.
 
-A store that several identities use is not pruned, since one cannot see what another needs.
+A store that several identities use is not pruned, since one cannot see what another needs; and a
+swarm cannot be pruned yet.
 
 With --json, one line of "type":"summary" with snapshots, live_blocks, live_bytes, unneeded_blocks,
 unneeded_bytes, freed_blocks, freed_bytes, waiting_bytes, missing_blocks, dry_run.`,
@@ -46,16 +47,26 @@ func (s soleOwner) Reclaim(ctx context.Context, settled disk.Settled, cfg disk.R
 	return s.Store.Reclaim(ctx, settled, cfg)
 }
 
+// errPruneSwarm says why a swarm is not pruned.
+var errPruneSwarm = errors.New("a swarm cannot be pruned yet: the members keep every block that was stored; " +
+	"forget what is not needed (vdh forget), and a version of vdh that can prune a swarm will free it")
+
 func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
+	at, err := a.where()
+	if err != nil {
+		return err
+	}
+	if at.swarm {
+		return errPruneSwarm
+	}
 	owner, err := a.identity(false)
 	if err != nil {
 		return err
 	}
-	store, err := a.blocks(ctx, false)
-	if err != nil {
+	if err := a.openFolder(ctx, at, false); err != nil {
 		return err
 	}
-	cat, err := a.snapshots()
+	cat, err := a.snapshots(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,15 +74,11 @@ func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
 	if err != nil {
 		return err
 	}
-	dir, err := a.storeDir()
-	if err != nil {
-		return err
-	}
 	alone := func() error {
-		others, err := strangers(dir, owner)
+		others, err := at.strangers(owner)
 		if err == nil && len(others) > 0 {
 			err = fmt.Errorf("the store at %s also has the snapshots of %s, whose blocks would be lost; nothing was freed",
-				dir, count(int64(len(others)), "other identity", "other identities"))
+				at.dir, count(int64(len(others)), "other identity", "other identities"))
 		}
 		return err
 	}
@@ -83,7 +90,7 @@ func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
 		p := now.load()
 		return tally{what: fmt.Sprintf("%s, %d snapshots, %d blocks", p.Step, p.Snapshots, p.Blocks)}
 	})
-	rep, err := prune.Run(ctx, prune.Config{Store: soleOwner{store, alone}, Source: src, RootKey: owner.RootKey(), Catalog: cat,
+	rep, err := prune.Run(ctx, prune.Config{Store: soleOwner{a.disk, alone}, Source: src, RootKey: owner.RootKey(), Catalog: cat,
 		DryRun: dryRun, Empty: empty, Progress: now.store})
 	stop()
 	if errors.Is(err, prune.ErrEmpty) {

@@ -64,17 +64,22 @@ func (a *app) recoverIdentity(ctx context.Context) error {
 	}
 	a.note("vdh: the identity is back, in %s", dir)
 	a.owner = saved
-	store, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(catalogDir(store, saved)); err != nil {
-		a.note("vdh: its snapshots are listed by: vdh snapshots --store DIR")
+	if _, err := os.Stat(at.catalog(saved)); err != nil {
+		if at.swarm {
+			a.note("vdh: the head of its list of snapshots is not on this machine; a copy of it is taken by: " +
+				"vdh recover --store swarm --head FILE")
+		} else {
+			a.note("vdh: its snapshots are listed by: vdh snapshots --store DIR")
+		}
 		return nil
 	}
 	list, err := a.list(ctx)
 	if err == nil {
-		a.note("vdh: %s has %s of it; see: vdh snapshots", store, count(int64(len(list)), "snapshot", "snapshots"))
+		a.note("vdh: %s has %s of it; see: vdh snapshots", at.dir, count(int64(len(list)), "snapshot", "snapshots"))
 	}
 	return err
 }
@@ -118,7 +123,7 @@ func (a *app) recoverHead(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return err
 	}
@@ -130,11 +135,11 @@ func (a *app) recoverHead(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	cfg := catalog.Config{Dir: catalogDir(dir, owner), Store: store, Owner: owner}
+	cfg := catalog.Config{Dir: at.catalog(owner), Store: store, Owner: owner}
 	h, err := catalog.Recover(ctx, cfg, b)
 	if err != nil {
 		return err
 	}
 	a.note("vdh: the catalog goes on from %s, its list number %d", printable(name), h.Sequence)
-	return nil
+	return a.redundancy().shortfall()
 }

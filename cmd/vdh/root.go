@@ -47,12 +47,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	a := newApp(in, out, errs)
+	return newApp(in, out, errs).execute(ctx, args)
+}
+
+func (a *app) execute(ctx context.Context, args []string) int {
 	cmd := newRoot(a)
 	cmd.SetArgs(args)
-	cmd.SetIn(in)
+	cmd.SetIn(a.in)
 	cmd.SetOut(a.out)
-	cmd.SetErr(errs)
+	cmd.SetErr(a.stderr)
 	err := cmd.ExecuteContext(ctx)
 	if closeErr := a.close(); err == nil {
 		err = closeErr
@@ -80,6 +83,7 @@ func (a *app) failure(code int, err error) {
 func exitCode(ctx context.Context, err error) int {
 	var (
 		p partial
+		t thin
 		u usage
 	)
 	switch {
@@ -89,6 +93,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &p):
 		return exitPartial
+	case errors.As(err, &t):
+		return exitRedundancy
 	case errors.As(err, &u):
 		return exitUsage
 	case errors.Is(err, snapshot.ErrNoSnapshot), errors.Is(err, snapshot.ErrAmbiguous):
@@ -132,7 +138,7 @@ func newRoot(a *app) *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.storePath, "store", "", "folder of the store (default $XDG_DATA_HOME/vdh/store)")
+	f.StringVar(&a.storePath, "store", "", "folder of the store, or the word swarm (default $XDG_DATA_HOME/vdh/store)")
 	f.BoolVar(&a.json, "json", false, "print JSON lines")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print each file")
@@ -151,6 +157,7 @@ func newRoot(a *app) *cobra.Command {
 		root.AddCommand(verb(a))
 	}
 	root.AddCommand(topics()...)
+	_ = root.RegisterFlagCompletionFunc("store", completeStore) // an error says that there is no such flag
 	return root
 }
 

@@ -45,7 +45,7 @@ func (a *app) share(ctx context.Context, name string) error {
 	if _, err := n.lookup(ctx); err != nil {
 		return err
 	}
-	cat, err := a.snapshots()
+	cat, err := a.snapshots(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,9 +65,13 @@ func (a *app) share(ctx context.Context, name string) error {
 	}
 	full := scoreText(res.Ref.Score) + "#" + res.Ref.Key.String()
 	if a.json {
-		return a.print(map[string]any{"type": "share", "name": full, "score": scoreText(res.Ref.Score),
+		err = a.print(map[string]any{"type": "share", "name": full, "score": scoreText(res.Ref.Score),
 			"key": res.Ref.Key.String(), "path": rawName(n.path)})
+	} else {
+		_, err = fmt.Fprintln(a.out, full)
 	}
-	_, err = fmt.Fprintln(a.out, full)
-	return err
+	if err != nil {
+		return err
+	}
+	return a.redundancy().shortfall()
 }

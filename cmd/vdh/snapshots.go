@@ -93,13 +93,13 @@ func (a *app) listed(ctx context.Context, names []string) ([]snapshot.Snapshot, 
 
 // explainEmpty says why there may be no snapshots.
 func (a *app) explainEmpty() {
-	dir, err := a.storeDir()
+	at, err := a.where()
 	if err != nil {
 		return
 	}
-	if others, _ := strangers(dir, a.owner); len(others) > 0 {
+	if others, _ := at.strangers(a.owner); len(others) > 0 {
 		a.note("vdh: no snapshots of this identity here; %s of %s. Is this the right identity?",
-			dir, count(int64(len(others)), "holds those of another one", "holds those of other ones"))
+			at.dir, count(int64(len(others)), "holds those of another one", "holds those of other ones"))
 		return
 	}
 	a.note("vdh: no snapshots yet")

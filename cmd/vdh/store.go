@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"ventidhash/venti"
 	"ventidhash/venti/disk"
@@ -17,74 +15,80 @@ import (
 // cacheSize is how many bytes of plaintext blocks a verb keeps.
 const cacheSize = 24 << 20
 
-// storeDir returns the folder of the store.
-func (a *app) storeDir() (string, error) {
-	if strings.Contains(a.storePath, "://") {
-		return "", usage{fmt.Errorf("--store %q: a store is a folder of this machine", a.storePath)}
+// blocks returns the store. Where there is none yet, it is made if create is set.
+func (a *app) blocks(ctx context.Context, create bool) (venti.Store, error) {
+	at, err := a.where()
+	if err != nil {
+		return nil, err
 	}
-	if a.storePath != "" {
-		return filepath.Abs(a.storePath)
+	if at.swarm {
+		err = a.join(ctx, create)
+		return a.swarm, err
 	}
-	dir, err := dataDir()
-	return filepath.Join(dir, "store"), err
+	if err := a.openFolder(ctx, at, create); err != nil {
+		return nil, err
+	}
+	return a.disk, nil
 }
 
-// storeThere returns an error that says what to do if there is no store in dir.
-func storeThere(dir string) error {
-	_, err := os.Stat(filepath.Join(dir, "FORMAT"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no store at %s: the first vdh backup makes one, --store names another; "+
-			"if it was there before, is its disk mounted?", dir)
+// join opens the swarm.
+func (a *app) join(ctx context.Context, create bool) error {
+	if a.swarm != nil {
+		return nil
+	}
+	s, err := a.dial(ctx, create)
+	if err == nil {
+		a.swarm = s
 	}
 	return err
 }
 
-// blocks returns the store. Where there is none yet, it is made if create is set.
-func (a *app) blocks(ctx context.Context, create bool) (*disk.Store, error) {
-	if a.store != nil {
-		return a.store, nil
+// openFolder opens the store in a folder of this machine.
+func (a *app) openFolder(ctx context.Context, at location, create bool) error {
+	if a.disk != nil {
+		return nil
 	}
-	dir, err := a.storeDir()
-	if err != nil {
-		return nil, err
-	}
-	if err := storeThere(dir); err != nil {
+	if err := at.there(); err != nil {
 		if !create {
-			return nil, err
+			return err
 		}
-		if err := a.mayMakeStore(dir); err != nil {
-			return nil, err
+		if err := a.mayMakeStore(at); err != nil {
+			return err
 		}
-		a.note("vdh: making a store at %s", dir)
+		a.note("vdh: making a store at %s", at.dir)
 	}
-	a.store, err = disk.Open(ctx, disk.Config{Dir: dir})
-	return a.store, err
+	s, err := disk.Open(ctx, disk.Config{Dir: at.dir})
+	if err == nil {
+		a.disk = s
+	}
+	return err
 }
 
 // mayMakeStore refuses to make a store where this machine has kept snapshots before: the disk that it was on is likely
 // not mounted, and a backup would go to the wrong one without a word.
-func (a *app) mayMakeStore(dir string) error {
+func (a *app) mayMakeStore(at location) error {
 	owner, err := a.identity(false)
 	if err != nil {
 		return err
 	}
-	cache, err := knownDir(dir, owner.PublicKey())
+	cache, err := knownDir(at.dir, owner.PublicKey())
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(cache); err == nil && storeThere(dir) != nil { // else another process has just made it
+	if _, err := os.Stat(cache); err == nil && at.there() != nil { // else another process has just made it
 		return fmt.Errorf("the store at %s is gone; is its disk mounted? If it was removed on purpose, remove %s as well",
-			dir, cache)
+			at.dir, cache)
 	}
 	return nil
 }
 
-// session begins a session of the store, unless there is one: until the program ends, nothing that it has put, asked
-// for or found in the catalog is taken away by a prune. Begin it before reading the catalog: see package prune.
-func (a *app) session(ctx context.Context) (*disk.Store, error) {
+// session returns the store, and begins a session of it unless there is one: until the program ends, nothing that it
+// has put, asked for or found in the catalog is taken away by a prune. Begin it before reading the catalog: see package
+// prune. A swarm, which nobody prunes, has no sessions.
+func (a *app) session(ctx context.Context) (venti.Store, error) {
 	store, err := a.blocks(ctx, false)
-	if err == nil && a.lease == nil {
-		a.lease, err = store.Session(ctx)
+	if err == nil && a.disk != nil && a.lease == nil {
+		a.lease, err = a.disk.Session(ctx)
 	}
 	return store, err
 }
@@ -134,6 +138,15 @@ func (l late) Put(ctx context.Context, b []byte) (venti.Score, error) {
 		return venti.Score{}, err
 	}
 	return st.Put(ctx, b)
+}
+
+// PutVital implements venti.VitalStore.
+func (l late) PutVital(ctx context.Context, b []byte) (venti.Score, error) {
+	st, err := l.a.blocks(ctx, false)
+	if err != nil {
+		return venti.Score{}, err
+	}
+	return venti.PutVital(ctx, st, b)
 }
 
 // Has implements venti.Store.

@@ -6,7 +6,7 @@ const exitCodes = `  0    done
   1    failed
   2    wrong usage: words of the command line, environment or config file
   3    done, but some files could not be read or written; each is named on standard error
-  4    stored, but below the target redundancy
+  4    stored in the swarm, but below its target redundancy (3 if there were such files as well)
   10   no such snapshot, or the name fits several
   11   blocks are unavailable now; later may work
   130  interrupted; everything is consistent, run the same command again`
@@ -20,6 +20,9 @@ variable. The command line comes first, then the environment, then the file.
     exclude = ["*.tmp", ".cache/"]
     exclude-caches = true
 
+The store is the whole path of a folder, or "swarm" for the swarm that this machine has joined. On
+the command line, a folder of that name is ./swarm.
+
 The global flags stand at the top, and as variables are VDH_STORE, VDH_QUIET and so on. The flags of
 a verb stand in its table, and as variables are VDH_BACKUP_EXCLUDE_CACHES and so on. A variable of a
 flag that may be given several times holds one value a line.
@@ -29,6 +32,7 @@ Files, each under its XDG folder or the usual place below $HOME where that is no
     $XDG_CONFIG_HOME/vdh/config.toml   the config file
     $XDG_DATA_HOME/vdh/identity        the keys; whoever has this file can read everything
     $XDG_DATA_HOME/vdh/store           the store, unless --store names another
+    $XDG_DATA_HOME/vdh/swarm           with --store swarm: the lists of the snapshots that are there
     $XDG_CACHE_HOME/vdh                what makes backups faster; may be removed at any time`
 
 const formats = `Standard output has the result, standard error progress and what failed. Sizes are in bytes, or with
