@@ -60,8 +60,8 @@ func (w writer) linked(ctx context.Context, f *folder, d *vac.Dir) (kept bool, e
 	defer g.mu.Unlock()
 	here := place{dir: f.fd, name: d.Name, fd: -1}
 	if g.folder != nil {
-		kept, err = w.link(g, f, d)
-		if err == nil || isFatal(err) {
+		kept, err = w.link(ctx, g, f, d)
+		if err == nil || isFatal(err) || ctx.Err() != nil {
 			return kept, err
 		}
 		if !errors.Is(err, errOther) {
@@ -82,7 +82,7 @@ func (w writer) linked(ctx context.Context, f *folder, d *vac.Dir) (kept bool, e
 var errOther = errors.New("the other name stands for another file by now")
 
 // link makes d in f another name of the group's file.
-func (w writer) link(g *linkGroup, f *folder, d *vac.Dir) (kept bool, err error) {
+func (w writer) link(ctx context.Context, g *linkGroup, f *folder, d *vac.Dir) (kept bool, err error) {
 	free := f.fresh
 	if !free {
 		st, err := place{dir: f.fd, name: d.Name, fd: -1}.stat()
@@ -115,7 +115,7 @@ func (w writer) link(g *linkGroup, f *folder, d *vac.Dir) (kept bool, err error)
 		return false, err
 	}
 	if !free {
-		if err := w.install(f, name, d.Name, false); err != nil {
+		if err := w.install(ctx, f, name, d.Name, false); err != nil {
 			return false, err
 		}
 	}

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -38,11 +39,14 @@ func (r *run) doomed(f *folder, fd int) []string {
 	})
 }
 
-// prune removes what is in f and not in the snapshot.
-func (r *run) prune(f *folder, fd int) {
+// prune removes what is in f and not in the snapshot, until ctx ends.
+func (r *run) prune(ctx context.Context, f *folder, fd int) {
 	for _, name := range r.doomed(f, fd) {
-		n, err := removeAll(fd, name, f.dev)
+		n, err := removeAll(ctx, fd, name, f.dev)
 		r.deleted.Add(n)
+		if ctx.Err() != nil {
+			return // what is left stays for the next run, and is no failure
+		}
 		if err != nil {
 			r.fail(Remove, f, name, err)
 		}
@@ -50,8 +54,12 @@ func (r *run) prune(f *folder, fd int) {
 }
 
 // removeAll removes what name names in a directory, and everything below it. It follows no link and stops at another
-// file system than dev. It goes on after an error, and returns the first one and how many entries it removed.
-func removeAll(dir int, name string, dev uint64) (n int64, err error) {
+// file system than dev. It goes on after an error, and returns the first one and how many entries it removed. Between
+// two removals it looks whether ctx has ended.
+func removeAll(ctx context.Context, dir int, name string, dev uint64) (n int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	p := place{dir: dir, name: name, fd: -1}
 	st, err := p.stat()
 	if err != nil {
@@ -66,7 +74,10 @@ func removeAll(dir int, name string, dev uint64) (n int64, err error) {
 	if st.dev != dev {
 		return 0, errMount
 	}
-	n, err = removeBelow(p, dev)
+	n, err = removeBelow(ctx, p, dev)
+	if ctx.Err() != nil {
+		return n, ctx.Err()
+	}
 	if e := unlink(dir, name, unix.AT_REMOVEDIR); e != nil {
 		if err == nil {
 			err = e
@@ -77,7 +88,7 @@ func removeAll(dir int, name string, dev uint64) (n int64, err error) {
 }
 
 // removeBelow empties the directory p.
-func removeBelow(p place, dev uint64) (n int64, first error) {
+func removeBelow(ctx context.Context, p place, dev uint64) (n int64, first error) {
 	fd, err := openAt(p.dir, p.name, dirFlags, 0)
 	if errors.Is(err, unix.EACCES) {
 		if err = p.chmod(0o700); err == nil {
@@ -90,11 +101,14 @@ func removeBelow(p place, dev uint64) (n int64, first error) {
 	defer closeFD(fd)
 	names, first := readNames(fd)
 	for i, name := range names {
-		m, err := removeAll(fd, name, dev)
+		m, err := removeAll(ctx, fd, name, dev)
 		if i == 0 && errors.Is(err, unix.EACCES) && (place{fd: fd}).chmod(0o700) == nil {
-			m, err = removeAll(fd, name, dev)
+			m, err = removeAll(ctx, fd, name, dev)
 		}
 		n += m
+		if ctx.Err() != nil {
+			return n, ctx.Err()
+		}
 		if err != nil && first == nil {
 			first = err
 		}

@@ -108,7 +108,7 @@ func (w writer) finish(ctx context.Context, f *folder, fd int) {
 	if fd < 0 {
 		return // what closed it has been reported
 	}
-	w.prune(f, fd)
+	w.prune(ctx, f, fd)
 	switch {
 	case f.plain || !f.fresh && (!f.wanted || w.cfg.Overwrite == Never):
 		if st, err := (place{fd: fd}).stat(); err == nil && st.mode != f.was && !f.fresh {
@@ -176,7 +176,7 @@ func (w writer) put(ctx context.Context, f *folder, d *vac.Dir) (kept bool, err 
 	if err := w.create(ctx, f, d, tmp); err != nil {
 		return false, err
 	}
-	return false, w.install(f, tmp, d.Name, free)
+	return false, w.install(ctx, f, tmp, d.Name, free)
 }
 
 // create makes d under a name that is free. After an error there is nothing under it.
@@ -199,13 +199,13 @@ func (w writer) create(ctx context.Context, f *folder, d *vac.Dir, name string) 
 }
 
 // install gives what stands under a temporary name its own name, in the place of what is there.
-func (w writer) install(f *folder, tmp, name string, free bool) error {
+func (w writer) install(ctx context.Context, f *folder, tmp, name string, free bool) error {
 	rename := func() error {
 		return again("rename", func() error { return unix.Renameat(f.fd, tmp, f.fd, name) })
 	}
 	err := rename()
 	if err != nil && !free && isDirError(err) {
-		if err = w.clear(f, name); err == nil {
+		if err = w.clear(ctx, f, name); err == nil {
 			err = rename()
 		}
 	}
@@ -216,7 +216,7 @@ func (w writer) install(f *folder, tmp, name string, free bool) error {
 }
 
 // clear removes the directory that is in the way of name.
-func (w writer) clear(f *folder, name string) error {
+func (w writer) clear(ctx context.Context, f *folder, name string) error {
 	err := unlink(f.fd, name, unix.AT_REMOVEDIR)
 	if err == nil {
 		return nil
@@ -224,7 +224,7 @@ func (w writer) clear(f *folder, name string) error {
 	if !w.cfg.Delete {
 		return errDirThere
 	}
-	n, err := removeAll(f.fd, name, f.dev)
+	n, err := removeAll(ctx, f.fd, name, f.dev)
 	w.deleted.Add(n)
 	return err
 }
