@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 
 	"ventidhash/snapshot/catalog"
 	"ventidhash/venti/disk"
@@ -27,6 +28,9 @@ type app struct {
 
 	storePath            string
 	json, quiet, verbose bool
+
+	// mu makes whoever needs the store first open it (blocks): swarm and disk are set under it, and then stay until close.
+	mu sync.Mutex
 
 	owner   *catalog.Owner
 	sealer  *seal.Sealer

@@ -104,7 +104,7 @@ func (a *app) dryRun(ctx context.Context, cfg archive.Config, f *backupFlags) er
 	}
 	_, noIdentity := a.identity(false)
 	if at.swarm {
-		if err := a.join(ctx, false); err != nil {
+		if _, err := a.blocks(ctx, false); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
 	if err != nil {
 		return err
 	}
-	if err := a.openFolder(ctx, at, false); err != nil {
+	if _, err := a.blocks(ctx, false); err != nil {
 		return err
 	}
 	cat, err := a.snapshots(ctx)

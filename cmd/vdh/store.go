@@ -21,6 +21,8 @@ func (a *app) blocks(ctx context.Context, create bool) (venti.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if at.swarm {
 		err = a.join(ctx, create)
 		return a.swarm, err
@@ -31,7 +33,7 @@ func (a *app) blocks(ctx context.Context, create bool) (venti.Store, error) {
 	return a.disk, nil
 }
 
-// join opens the swarm.
+// join opens the swarm; mu is held.
 func (a *app) join(ctx context.Context, create bool) error {
 	if a.swarm != nil {
 		return nil
@@ -43,7 +45,7 @@ func (a *app) join(ctx context.Context, create bool) error {
 	return err
 }
 
-// openFolder opens the store in a folder of this machine.
+// openFolder opens the store in a folder of this machine; mu is held.
 func (a *app) openFolder(ctx context.Context, at location, create bool) error {
 	if a.disk != nil {
 		return nil

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"ventidhash/venti"
+	"ventidhash/venti/ventitest"
+)
+
+// A fakeSwarm is a swarm in memory, which outlives the runs of the program.
+type fakeSwarm struct {
+	*ventitest.Memory
+
+	// mu protects the following.
+	mu    sync.Mutex
+	run   redundancy // of the run under way
+	thin  bool       // every block stays below the target
+	vital map[venti.Score]bool
+	opens []bool // create, of each time it was opened
+	open  bool
+}
+
+func newFakeSwarm() *fakeSwarm {
+	return &fakeSwarm{Memory: ventitest.NewMemory(), vital: map[venti.Score]bool{}}
+}
+
+// dial opens the swarm for one run.
+func (s *fakeSwarm) dial(_ context.Context, create bool) (swarmStore, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open {
+		return nil, errors.New("the swarm is opened twice")
+	}
+	s.opens, s.open, s.run = append(s.opens, create), true, redundancy{}
+	return s, nil
+}
+
+func (s *fakeSwarm) ID() string { return "fake" }
+
+func (s *fakeSwarm) Put(ctx context.Context, b []byte) (venti.Score, error) {
+	s.mu.Lock()
+	s.run.Blocks++
+	s.run.Nines = 5.2
+	if s.thin {
+		s.run.Below++
+		s.run.Nines = 3.4567
+	}
+	s.mu.Unlock()
+	return s.Memory.Put(ctx, b)
+}
+
+func (s *fakeSwarm) PutVital(ctx context.Context, b []byte) (venti.Score, error) {
+	s.mu.Lock()
+	s.vital[venti.Sum(b)] = true
+	s.mu.Unlock()
+	return s.Put(ctx, b)
+}
+
+func (s *fakeSwarm) Report() redundancy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.run
+}
+
+func (s *fakeSwarm) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.open {
+		return errors.New("the swarm is closed twice")
+	}
+	s.open = false
+	return nil
+}
+
+// A swarmMachine runs the program in this process, in folders of its own, with --store swarm.
+type swarmMachine struct {
+	t     *testing.T
+	dir   string
+	swarm *fakeSwarm
+}
+
+func newSwarmMachine(t *testing.T) *swarmMachine {
+	m := &swarmMachine{t, t.TempDir(), newFakeSwarm()}
+	for _, name := range []string{"data", "cache", "config"} {
+		t.Setenv("XDG_"+strings.ToUpper(name)+"_HOME", filepath.Join(m.dir, name))
+	}
+	t.Setenv("VDH_STORE", "swarm")
+	return m
+}
+
+func (m *swarmMachine) run(want int, args ...string) (out, errs string) {
+	m.t.Helper()
+	var o, e bytes.Buffer
+	a := newApp(strings.NewReader(""), &o, &e)
+	a.dial = m.swarm.dial
+	if code := a.execute(m.t.Context(), args); code != want {
+		m.t.Fatalf("vdh %v: exit code %d, not %d\n%s%s", args, code, want, o.String(), e.String())
+	}
+	if m.swarm.open {
+		m.t.Fatalf("vdh %v leaves the swarm open", args)
+	}
+	return strings.TrimSuffix(o.String(), "\n"), e.String()
+}
+
+// summary runs a verb with --json and returns the last line that it prints.
+func (m *swarmMachine) summary(want int, args ...string) map[string]any {
+	m.t.Helper()
+	out, _ := m.run(want, append(args, "--json")...)
+	lines := strings.Split(out, "\n")
+	var v map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
+		m.t.Fatalf("%v: %s", err, out)
+	}
+	return v
+}
+
+// source makes a folder with a few files.
+func (m *swarmMachine) source() string {
+	m.t.Helper()
+	dir := filepath.Join(m.dir, "src")
+	for name, size := range map[string]int{"a": 10, "sub/b": 200_000, "sub/c": 6_000_000} {
+		writeFile(m.t, filepath.Join(dir, name), ventitest.Random(uint64(size), size))
+	}
+	return dir
+}
+
+func writeFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// files returns the paths below a folder of the machine that fit a pattern.
+func (m *swarmMachine) files(pattern string) []string {
+	m.t.Helper()
+	names, err := filepath.Glob(filepath.Join(m.dir, pattern))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return names
+}
+
+// TestFakeSwarm holds that the swarm of these tests is a Store, and that the catalog's way to it keeps vital blocks
+// apart.
+func TestFakeSwarm(t *testing.T) {
+	ventitest.TestStore(t, func(*testing.T) venti.Store { return newFakeSwarm() })
+	m := newSwarmMachine(t)
+	a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+	a.dial, a.storePath = m.swarm.dial, swarmWord
+	defer a.close()
+	plain, err := late{a}.Put(t.Context(), []byte("plain"))
+	if err != nil || m.swarm.vital[plain] {
+		t.Errorf("plain: %v", err)
+	}
+	vital, err := venti.PutVital(t.Context(), late{a}, []byte("vital"))
+	if err != nil || !m.swarm.vital[vital] {
+		t.Errorf("vital: %v", err)
+	}
+}
