@@ -74,7 +74,17 @@ func (b *blocks) copy(score venti.Score, block []byte) {
 
 // Put stores block, and copies it.
 func (b *blocks) Put(ctx context.Context, block []byte) (venti.Score, error) {
-	score, err := b.store.Put(ctx, block)
+	return b.keep(block, func() (venti.Score, error) { return b.store.Put(ctx, block) })
+}
+
+// PutVital implements venti.VitalStore.
+func (b *blocks) PutVital(ctx context.Context, block []byte) (venti.Score, error) {
+	return b.keep(block, func() (venti.Score, error) { return venti.PutVital(ctx, b.store, block) })
+}
+
+// keep copies block once put has stored it.
+func (b *blocks) keep(block []byte, put func() (venti.Score, error)) (venti.Score, error) {
+	score, err := put()
 	if err == nil {
 		b.use(score)
 		b.copy(score, block)
