@@ -21,8 +21,9 @@ const (
 )
 
 // Crawl asks every member for its routing table, beginning with this node's own and the seeds, and calls found once for
-// each member that answered, with the addresses that it was reached under or is known by. Found is never called from two
-// goroutines at once, and slows the crawl down as long as it takes. Whoever is heard of is dialled and said hello to.
+// each member that answered, with the addresses that it was reached under or is known by. Found is never called from
+// two goroutines at once, and slows the crawl down as long as it takes. Whoever is heard of is dialled and said hello
+// to.
 //
 // A hundred members take about a second. A member that makes up peers costs the crawl time, not memory: those that are
 // known to be members are asked first, and no more than 16384 are. Bound the time by ctx.
@@ -121,9 +122,9 @@ func (c *crawl) run(ctx context.Context, found func(peer.AddrInfo)) int {
 	}
 }
 
-// table returns what is in the routing table of a peer. It asks for the twenty nearest to the peer itself, which are all
-// of its table if there are fewer, and then for each bucket that these do not cover: three or four requests in a swarm
-// of a hundred.
+// table returns what is in the routing table of a peer. It asks for the twenty nearest to the peer itself, which are
+// all of its table if there are fewer, and then for each bucket that these do not cover: three or four requests in a
+// swarm of a hundred.
 func (c *crawl) table(ctx context.Context, info peer.AddrInfo) ([]peer.AddrInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, crawlTime)
 	defer cancel()

@@ -47,8 +47,8 @@ type Config struct {
 	// or in the host's peerstore. Nil only dials.
 	Connect func(context.Context, peer.AddrInfo) error
 
-	// Seeds returns members with their addresses, to begin with: from the invitation, and from earlier runs. It is asked
-	// whenever the table is empty, and may return more each time. Nil has none: others must dial this node.
+	// Seeds returns members with their addresses, to begin with: from the invitation, and from earlier runs. It is
+	// asked whenever the table is empty, and may return more each time. Nil has none: others must dial this node.
 	Seeds func() []peer.AddrInfo
 
 	// Client makes a DHT that asks and never answers, and that is never among the closest.
@@ -88,8 +88,8 @@ type DHT struct {
 	crawls  atomic.Uint64
 }
 
-// New starts the DHT on h, whose handlers of the protocol it sets. Nothing but kad-dht's own goroutines runs until Run is
-// called. The caller calls Close, and then closes h.
+// New starts the DHT on h, whose handlers of the protocol it sets. Nothing but kad-dht's own goroutines runs until Run
+// is called. The caller calls Close, and then closes h.
 func New(h host.Host, c Config) (*DHT, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -168,13 +168,13 @@ func (d *DHT) Stats() Stats {
 	}
 }
 
-// Closest asks the swarm which members are closest to a block, at most n and at most twenty, the closest first. This node
-// is among them where it belongs, unless it is a client. Members to which no connection could be had are left out; one
-// that fell silent within the last minute may still be there. Up to a few hundred members the answer is exact while
+// Closest asks the swarm which members are closest to a block, at most n and at most twenty, the closest first. This
+// node is among them where it belongs, unless it is a client. Members to which no connection could be had are left out;
+// one that fell silent within the last minute may still be there. Up to a few hundred members the answer is exact while
 // nobody comes or goes.
 //
-// The error wraps venti.ErrUnavailable if nobody could be asked, or ctx or Config.Timeout ended the lookup; then the IDs
-// are what was found so far.
+// The error wraps venti.ErrUnavailable if nobody could be asked, or ctx or Config.Timeout ended the lookup; then the
+// IDs are what was found so far.
 func (d *DHT) Closest(ctx context.Context, s venti.Score, n int) ([]dhash.ID, error) {
 	d.lookups.Add(1)
 	name, err := multihash.Encode(s[:], multihash.SHA2_256)
@@ -218,8 +218,8 @@ func nearest(key dhash.Key, peers []peer.ID, n int) []dhash.ID {
 	return ids
 }
 
-// Refresh looks for members by lookups all over the keyspace, now, and returns when it has. It is seldom needed: Run and
-// kad-dht do so at the start, after changes, and periodically.
+// Refresh looks for members by lookups all over the keyspace, now, and returns when it has. It is seldom needed: Run
+// and kad-dht do so at the start, after changes, and periodically.
 func (d *DHT) Refresh(ctx context.Context) error {
 	select {
 	case err := <-d.kad.ForceRefresh():

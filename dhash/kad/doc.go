@@ -11,11 +11,11 @@
 // # What is ours
 //
 // Run keeps the table true. kad-dht learns of a peer when libp2p has identified it, which is before the peer could show
-// its certificate, and looks again only by chance; it keeps peers that are gone until a query of its own fails (measured
-// elsewhere: 15 % of the answers dead for nine minutes); and after a bootstrap that failed it waits two minutes. Run
-// compares the table with the connections every two seconds, or at once after Changed: connected members that are not in
-// it are asked, and enter when they answer; those that lost their connection or their membership leave. While the table
-// is empty it dials the seeds, in random order and ever less often, up to every 15 s.
+// its certificate, and looks again only by chance; it keeps peers that are gone until a query of its own fails
+// (measured elsewhere: 15 % of the answers dead for nine minutes); and after a bootstrap that failed it waits two
+// minutes. Run compares the table with the connections every two seconds, or at once after Changed: connected members
+// that are not in it are asked, and enter when they answer; those that lost their connection or their membership leave.
+// While the table is empty it dials the seeds, in random order and ever less often, up to every 15 s.
 //
 // Every stream of kad-dht passes through a guard that says hello first (Config.Connect), is closed to strangers in both
 // directions, and cuts off a message that announces more than 128 KiB before memory is taken for it; kad-dht would

@@ -15,15 +15,15 @@ import (
 	"ventidhash/dhash"
 )
 
-// maxMessage is the length of the longest message that is read. An answer has twenty-one peers with at most 64 addresses
-// each, of some forty bytes: half of it.
+// maxMessage is the length of the longest message that is read. An answer has twenty-one peers with at most 64
+// addresses each, of some forty bytes: half of it.
 const maxMessage = 128 << 10
 
 // errLong says that a peer announced a message over maxMessage.
 var errLong = errors.New("message of the DHT is too long")
 
-// A guard is the host as kad-dht sees it: one that has hellos said before anything is asked, that knows no strangers, and
-// whose messages are bounded and counted.
+// A guard is the host as kad-dht sees it: one that has hellos said before anything is asked, that knows no strangers,
+// and whose messages are bounded and counted.
 type guard struct {
 	host.Host
 	member  func(peer.ID) bool
@@ -72,9 +72,9 @@ func (g *guard) SetStreamHandler(id protocol.ID, f network.StreamHandler) {
 	})
 }
 
-// A stream cuts off a peer that is no member any more, and one that announces too long a message: it follows the framing,
-// which is a length as a varint and so many bytes. kad-dht keeps streams open, and reads and writes one from one goroutine
-// at a time.
+// A stream cuts off a peer that is no member any more, and one that announces too long a message: it follows the
+// framing, which is a length as a varint and so many bytes. kad-dht keeps streams open, and reads and writes one from
+// one goroutine at a time.
 type stream struct {
 	network.Stream
 	member   func(peer.ID) bool

@@ -51,7 +51,8 @@ type HostConfig struct {
 	QUIC bool
 
 	// NAT is for a host that others cannot dial: it adds QUIC, asks the router to map ports, finds out whether it can
-	// be reached, punches holes, and, where Relays is given, lets itself be reached through one of them.
+	// be reached, punches holes, and, where Relays is given, lets itself be reached through one of them. Hosts with
+	// neither NAT nor Relay cannot dial such an address; there the host behind the NAT is the one to dial.
 	NAT bool
 
 	// Relays has multiaddrs, with /p2p/ID, of members that relay.
@@ -71,7 +72,8 @@ type HostConfig struct {
 	// Zero means 1200.
 	MaxConns int
 
-	// Metrics is where libp2p's metrics go. Nil is nowhere.
+	// Metrics is where libp2p's metrics go. Nil is nowhere, except that with NAT some counts of events go to the
+	// registry of the process, which cannot be helped.
 	Metrics prometheus.Registerer
 
 	// Agent names the program and its version to other peers.
@@ -110,8 +112,8 @@ func (c *HostConfig) Validate() error {
 	return nil
 }
 
-// NewHost starts a host. The caller closes it, after everything that uses it. If any of the addresses cannot be listened
-// on, there is an error and no host: libp2p itself is content with one of them.
+// NewHost starts a host. The caller closes it, after everything that uses it. If any of the addresses cannot be
+// listened on, there is an error and no host: libp2p itself is content with one of them.
 func NewHost(c HostConfig) (host.Host, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -151,8 +153,6 @@ func (c *HostConfig) options() ([]libp2p.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The resource manager is closed by the host, also when libp2p.New fails late; only an error of the connection
-	// manager would leak it, so that comes first.
 	conns, err := cmgr.NewConnManager(c.MaxConns*5/6, c.MaxConns)
 	if err != nil {
 		return nil, fmt.Errorf("host: connection manager: %w", err)
@@ -163,8 +163,8 @@ func (c *HostConfig) options() ([]libp2p.Option, error) {
 	}
 	tcpOptions := []any{}
 	if !c.NAT {
-		// Dialling from the port that one listens on helps behind a NAT only, and makes two members that dial each other
-		// at once both believe to be the client.
+		// Dialling from the port that one listens on helps behind a NAT only, and makes two members that dial each
+		// other at once both believe to be the client.
 		tcpOptions = append(tcpOptions, tcp.DisableReuseport())
 	}
 	options := []libp2p.Option{
@@ -241,8 +241,8 @@ func (c *HostConfig) metrics() libp2p.Option {
 	}
 }
 
-// announce returns the function that chooses the addresses to tell others: those that were configured, else those listened
-// on, without loopback where there is something else. Addresses through a relay stay in any case.
+// announce returns the function that chooses the addresses to tell others: those that were configured, else those
+// listened on, without loopback where there is something else. Addresses through a relay stay in any case.
 func (c *HostConfig) announce() (config.AddrsFactory, error) {
 	fixed := make([]ma.Multiaddr, 0, len(c.Announce))
 	for _, s := range c.Announce {
@@ -269,9 +269,9 @@ func isRelayed(a ma.Multiaddr) bool {
 	return err == nil
 }
 
-// resources returns a resource manager whose bounds are those of libp2p, which grow with the machine, but for three: the
-// connections, of which a member has one to each other member, all of them perhaps from one address, and at once after
-// a restart; the rate of new ones; and the streams of the DHT.
+// resources returns a resource manager whose bounds are those of libp2p, which grow with the machine, but for three:
+// the connections, of which a member has one to each other member, all of them perhaps from one address, and at once
+// after a restart; the rate of new ones; and the streams of the DHT.
 func (c *HostConfig) resources() (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)

@@ -19,7 +19,7 @@ const (
 	seedsAtOnce = 3                      // seeds that are dialled in one attempt
 	rejoinEvery = time.Minute            // between two tries at a seed without a connection
 	maxProbes   = 16                     // peers that are asked at once whether they may enter the table
-	probeAgain  = time.Minute            // before a peer that did not answer is asked again
+	probeAgain  = 15 * time.Second       // before a peer that did not answer is asked again
 )
 
 // Changed makes Run look at once: a peer has become a member, or is none any more, or there are new seeds. It does not
@@ -47,7 +47,7 @@ func (d *DHT) Run(ctx context.Context) error {
 	}
 }
 
-// A tender is the state of Run.
+// A tender is what Run remembers.
 type tender struct {
 	*DHT
 	failed map[peer.ID]time.Time // connected members that did not answer, and when that was
@@ -97,8 +97,11 @@ func (t *tender) evict() {
 	}
 }
 
-// admit asks connected members for which there is room in the table whether they speak the protocol, and enters those that do.
+// admit asks connected members for which there is room in the table, and enters those that answer. It takes
+// queryTimeout at most; whoever could not be asked in this time is asked the next time.
 func (t *tender) admit(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
 	table := t.kad.RoutingTable()
 	for p, when := range t.failed {
 		if now.Sub(when) >= probeAgain || t.host.Network().Connectedness(p) != network.Connected {
@@ -117,11 +120,13 @@ func (t *tender) admit(ctx context.Context, now time.Time) {
 		if failed || !t.config.Member(p) || !table.UsefulNewPeer(p) || !t.speaks(p) {
 			continue
 		}
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
 		probes.Go(func() {
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-			defer cancel()
 			_, err := t.ask.GetClosestPeers(ctx, p, p)
 			if err == nil {
 				_, err = table.TryAddPeer(p, true, false)
@@ -142,7 +147,8 @@ func (t *tender) speaks(p peer.ID) bool {
 	return err == nil && len(found) > 0
 }
 
-// dial connects to up to n seeds that are not connected, in random order, and returns when they have answered or failed.
+// dial connects to up to n seeds that are not connected, in random order, and returns when they have answered or
+// failed.
 func (t *tender) dial(ctx context.Context, n int) {
 	seeds := t.config.Seeds()
 	var dials sync.WaitGroup
