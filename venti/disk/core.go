@@ -25,7 +25,7 @@ type core struct {
 	floor   uint64      // trash counts as no older than this session number (lock.go)
 	revived atomic.Bool // a row left the trash since the index was last synced
 
-	room roomCheck
+	room *index.Room
 
 	step func(name string) error // tests: called between the steps of Reclaim
 }
@@ -39,10 +39,11 @@ func openCore(ctx context.Context, cfg Config, storeID string, floor uint64) (*c
 		return nil, err
 	}
 	c := &core{cfg: cfg, log: cfg.Log, arena: a, floor: floor}
+	c.room = &index.Room{Dir: cfg.Dir, Reserve: cfg.Reserve}
 	c.x, err = index.Open(ctx, index.Config{
 		Dir: c.indexDir(), Store: storeID, Arena: a, ReadOnly: cfg.readOnly, Log: cfg.Log,
-		Parse: parseRecord, Split: len(scoreKey(venti.Score{})) - venti.ScoreSize, Rows: cfg.rebuildRows,
-		Room: func() error { return c.room.forIndex(cfg) },
+		Key: recordKey, Row: recordRow, Split: len(scoreKey(venti.Score{})) - venti.ScoreSize, Rows: cfg.rebuildRows,
+		Room: c.room,
 	})
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -65,7 +66,7 @@ func (c *core) find(ctx context.Context, s venti.Score) (row, bool, error) {
 	return r, err == nil, err
 }
 
-// rows calls fn for each row that has been written, in the order of scores, as they were when rows was called. A row
+// rows calls fn for each row, in the order of scores, as they were when rows was called. A row
 // that cannot be read is passed with its error. An error from fn ends the walk and is returned.
 func (c *core) rows(ctx context.Context, fn func(venti.Score, row, error) error) error {
 	return c.x.Walk(ctx, nil, nil, func(key []byte, x index.Row, err error) error {
@@ -219,7 +220,7 @@ func (c *core) put(ctx context.Context, s venti.Score, block []byte) (isNew bool
 	if c.cfg.readOnly {
 		return false, fmt.Errorf("%w: the store in %s can only be read", fs.ErrPermission, c.cfg.Dir)
 	}
-	if err := c.room.check(c.cfg, len(block)); err != nil {
+	if err := c.room.Check(len(block)); err != nil {
 		return false, unavailable(err)
 	}
 	if _, err := c.append(s, row{}, block); err != nil {

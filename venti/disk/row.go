@@ -79,13 +79,14 @@ func parseScoreKey(b []byte) (venti.Score, error) {
 	return venti.Score(h.Digest), nil
 }
 
-// parseRecord says for the index what a record is about.
-func parseRecord(loc arena.Loc, rec arena.Record) (key []byte, r index.Row, err error) {
-	if rec.Kind != kindBlock {
-		return nil, index.Row{}, fmt.Errorf("record of kind %d is not known to this program", rec.Kind)
+// recordKey returns the key in the index of a record.
+func recordKey(kind byte, key []byte) ([]byte, error) {
+	if kind != kindBlock {
+		return nil, fmt.Errorf("record of kind %d is not known to this program", kind)
 	}
-	if _, err := parseScoreKey(rec.Key); err != nil {
-		return nil, index.Row{}, err
-	}
-	return rec.Key, index.Row{Loc: loc}, nil
+	_, err := parseScoreKey(key)
+	return key, err
 }
+
+// recordRow returns what a record says: where the block is.
+func recordRow(loc arena.Loc, _ arena.Record) (index.Row, error) { return index.Row{Loc: loc}, nil }

@@ -41,6 +41,9 @@ type Compaction struct {
 	// Beside returns how many bytes a row needs of a segment other than those at its Loc, if any. Nil means none.
 	Beside func(Row) (segment uint32, bytes int64)
 
+	// Gone hears of the row of each dead record that was deleted. The caller holds the lock of key. May be nil.
+	Gone func(key []byte, r Row)
+
 	// Step is called between the steps: tests interrupt there. May be nil.
 	Step func(name string) error
 }
@@ -237,7 +240,7 @@ func (c *compactor) at(step string) error {
 // copyOut copies the records of a segment that have to be kept, and returns those that are dead.
 func (c *compactor) copyOut(ctx context.Context, u use) (dead []found, err error) {
 	mode := arena.Data
-	if u.kept == 0 && !c.cfg.Whole {
+	if u.kept == 0 {
 		mode = arena.Headers
 	}
 	var damaged []arena.Loc
@@ -245,11 +248,11 @@ func (c *compactor) copyOut(ctx context.Context, u use) (dead []found, err error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if rec.Key == nil || damage != nil && c.cfg.Whole {
+		if rec.Key == nil {
 			damaged = append(damaged, loc)
 			return nil
 		}
-		key, _, err := c.cfg.Parse(loc, rec)
+		key, err := c.cfg.Key(rec.Kind, rec.Key)
 		if err != nil {
 			c.keepForeign(loc)
 			return nil
@@ -379,5 +382,8 @@ func (c *compactor) forgetOne(ctx context.Context, d found) (bool, error) {
 		return false, err
 	}
 	c.Remove(d.key)
+	if c.what.Gone != nil {
+		c.what.Gone(d.key, r)
+	}
 	return true, nil
 }

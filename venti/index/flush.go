@@ -46,10 +46,7 @@ func (x *Index) Flush(ctx context.Context) error {
 	n := x.begin()
 	ends := x.arena.Segments()
 	x.gate.Unlock()
-	var err error
-	if x.cfg.Room != nil {
-		err = x.cfg.Room()
-	}
+	err := x.cfg.Room.forIndex()
 	if err == nil {
 		err = x.writeIndex(ctx, n, ends)
 	} else {

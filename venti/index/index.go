@@ -28,8 +28,8 @@ const (
 	leaveBytes = 4 << 20
 )
 
-// Config says whose index it is and how to read the arenas. Dir, Store, Arena and Parse are needed; ReadOnly makes up
-// for Dir.
+// Config says whose index it is and how to read the arenas. Dir, Store, Arena, Key and Row are needed, but for
+// Dir in memory (ReadOnly).
 type Config struct {
 	// Dir is the folder of the datastore. Open makes it, and removes what is in it if it is damaged.
 	Dir string
@@ -43,16 +43,19 @@ type Config struct {
 	// ReadOnly keeps all rows in memory and writes nothing.
 	ReadOnly bool
 
-	// Parse returns the key that a record is about, and what it says. An error means that the record is of a kind that
-	// the program does not know: it is left alone. rec and its slices are valid during the call only.
-	Parse func(loc arena.Loc, rec arena.Record) (key []byte, add Row, err error)
+	// Key returns the key that a record is about, from its kind and its own key. An error means that the program does not
+	// know such records: they are left alone, and so is their segment.
+	Key func(kind byte, recordKey []byte) ([]byte, error)
+
+	// Row returns what a record says: the row at loc. An error means that the record cannot be what its key says; it is
+	// skipped. rec and its slices are valid during the call only.
+	Row func(loc arena.Loc, rec arena.Record) (Row, error)
 
 	// Merge returns what the row of a key is after a record with the same key that says add; old is the row before, if
 	// there was one. It returns false if there is to be none. Nil means that add takes the place of old.
 	Merge func(old Row, have bool, add Row) (Row, bool)
 
-	// Whole says that Parse looks at the data of records, and not at their keys alone, so that filling the index takes
-	// reading all.
+	// Whole says that Row looks at the data of records, so that filling the index takes reading all.
 	Whole bool
 
 	// Split is the position in the keys of a byte that differs from key to key: filling a large index goes by it.
@@ -61,9 +64,8 @@ type Config struct {
 	// Group is how many of the first bytes of keys belong together: Group walks them, Lock locks them. Zero means all.
 	Group int
 
-	// Room returns an error if there may be no room on the disk to write to the index: Badger would try for ever. Nil
-	// means that there always is.
-	Room func() error
+	// Room, if it is set, says whether the index may be written: on a full disk Badger would try for ever.
+	Room *Room
 
 	// Rows is about how many rows are held in memory while the index is filled. Zero means 262,144.
 	Rows int
@@ -83,8 +85,8 @@ func (c Config) Validate() error {
 		return errors.New("index: Dir is empty")
 	case c.Arena == nil:
 		return errors.New("index: Arena is nil")
-	case c.Parse == nil:
-		return errors.New("index: Parse is nil")
+	case c.Key == nil || c.Row == nil:
+		return errors.New("index: Key or Row is nil")
 	case c.Split < 0 || c.Group < 0 || c.Split >= MaxKey || c.Group > MaxKey:
 		return fmt.Errorf("index: Split is %d and Group %d, not within 0 and %d", c.Split, c.Group, MaxKey)
 	case c.Rows < 0:

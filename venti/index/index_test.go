@@ -21,11 +21,15 @@ const (
 	kindNote  = 2
 )
 
-func parse(loc arena.Loc, rec arena.Record) ([]byte, index.Row, error) {
-	if rec.Kind != kindThing && rec.Kind != kindNote {
-		return nil, index.Row{}, errors.New("unknown kind")
+func keyOf(kind byte, key []byte) ([]byte, error) {
+	if kind != kindThing && kind != kindNote {
+		return nil, errors.New("unknown kind")
 	}
-	return rec.Key, index.Row{Loc: loc, Flags: rec.Kind, Extra: string(rec.Data)}, nil
+	return key, nil
+}
+
+func rowOf(loc arena.Loc, rec arena.Record) (index.Row, error) {
+	return index.Row{Loc: loc, Flags: rec.Kind, Extra: string(rec.Data)}, nil
 }
 
 func merge(old index.Row, have bool, add index.Row) (index.Row, bool) {
@@ -53,7 +57,7 @@ func open(t testing.TB, b *bench) {
 	}
 	b.arena = a
 	b.x, err = index.Open(t.Context(), index.Config{
-		Dir: filepath.Join(b.dir, "index"), Store: "test", Arena: a, Parse: parse, Merge: merge,
+		Dir: filepath.Join(b.dir, "index"), Store: "test", Arena: a, Key: keyOf, Row: rowOf, Merge: merge,
 		Whole: true, Group: 2, Rows: b.rows,
 	})
 	if err != nil {
@@ -95,12 +99,16 @@ func (b *bench) note(t testing.TB, key, data string) {
 	}
 }
 
-// dump returns all rows as key=extra.
-func (b *bench) dump(t testing.TB, from, to []byte) []string {
+func (b *bench) flush(t testing.TB) {
 	t.Helper()
 	if err := b.x.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// dump returns all rows as key=extra.
+func (b *bench) dump(t testing.TB, from, to []byte) []string {
+	t.Helper()
 	var out []string
 	err := b.x.Walk(t.Context(), from, to, func(key []byte, r index.Row, err error) error {
 		out = append(out, fmt.Sprintf("%s=%s", key, r.Extra))
@@ -162,6 +170,9 @@ func TestWalk(t *testing.T) {
 			b.thing(t, string(k), "x")
 			all = append(all, string(k))
 		}
+		if i == 100 {
+			b.flush(t)
+		}
 	}
 	bounds := [][]byte{nil, {0}, {3}, {3, 1}, {3, 1, 2}, {3, 1, 2, 0}, {0x80}, {0xff}, {0xff, 0xff, 0xff, 0xff}}
 	for _, from := range bounds {
@@ -185,9 +196,9 @@ func TestGroup(t *testing.T) {
 	b := &bench{dir: t.TempDir()}
 	open(t, b)
 	group := func() (keys []string) {
-		err := b.x.Group(t.Context(), []byte("g\xff"), func(key []byte, _ index.Row) error {
+		err := b.x.Group(t.Context(), []byte("g\xff"), func(key []byte, _ index.Row, err error) error {
 			keys = append(keys, string(key))
-			return nil
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -204,14 +215,14 @@ func TestGroup(t *testing.T) {
 	if got := group(); !slices.Equal(got, want) {
 		t.Errorf("not flushed: %q", got)
 	}
-	b.dump(t, nil, nil)
+	b.flush(t)
 	b.thing(t, "g\xff2", "x")
 	b.x.Remove([]byte("g\xff3"))
 	want = []string{"g\xff", "g\xff1", "g\xff2"}
 	if got := group(); !slices.Equal(got, want) {
 		t.Errorf("half flushed: %q", got)
 	}
-	b.dump(t, nil, nil)
+	b.flush(t)
 	if got := group(); !slices.Equal(got, want) {
 		t.Errorf("flushed: %q", got)
 	}
@@ -246,12 +257,7 @@ func TestCompact(t *testing.T) {
 			},
 		}
 		live := map[string]bool{}
-		err := b.x.Walk(t.Context(), nil, nil, func([]byte, index.Row, error) error { return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.dump(t, nil, nil)
-		err = b.x.Walk(t.Context(), nil, nil, func(key []byte, r index.Row, _ error) error {
+		err := b.x.Walk(t.Context(), nil, nil, func(key []byte, r index.Row, _ error) error {
 			live[string(key)] = what.Life(r) == index.Kept
 			return nil
 		})

@@ -135,7 +135,11 @@ func (x *Index) scanRecords(ctx context.Context, id, from uint32, mode arena.Sca
 			x.log.Warn("damaged record in the arenas", slog.Any("err", err))
 			return nil
 		}
-		key, row, err := x.cfg.Parse(loc, rec)
+		var row Row
+		key, err := x.cfg.Key(rec.Kind, rec.Key)
+		if err == nil {
+			row, err = x.cfg.Row(loc, rec)
+		}
 		if err != nil {
 			if rep.again {
 				return nil

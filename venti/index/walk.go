@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dgraph-io/badger"
@@ -12,10 +13,38 @@ import (
 )
 
 // Walk calls fn for each row whose key is at least from and below to, in the order of keys, as they were when Walk was
-// called; a nil to means no bound. Rows that were changed since the last Flush are passed as they were before it. A row
-// that cannot be read is passed with its error. key is valid during the call only. An error from fn ends the walk and is
-// returned.
+// called; a nil to means no bound. A row that cannot be read is passed with its error. key is valid during the call
+// only. An error from fn ends the walk and is returned.
 func (x *Index) Walk(ctx context.Context, from, to []byte, fn func(key []byte, r Row, err error) error) error {
+	fresh := map[string]change{}
+	x.mu.RLock()
+	for _, c := range []*changes{x.writing, x.pending} {
+		if c == nil {
+			continue
+		}
+		for key, ch := range c.rows {
+			if key >= string(from) && (to == nil || key < string(to)) {
+				fresh[key] = ch
+			}
+		}
+	}
+	x.mu.RUnlock()
+	return x.walk(ctx, from, to, fresh, fn)
+}
+
+// walk is Walk with fresh, which are changes that the datastore may lack.
+func (x *Index) walk(ctx context.Context, from, to []byte, fresh map[string]change, fn func([]byte, Row, error) error) error {
+	order := slices.Sorted(maps.Keys(fresh))
+	upTo := func(key string, all bool) error { // pass on what is fresh before key
+		for ; len(order) > 0 && (all || order[0] < key); order = order[1:] {
+			if c := fresh[order[0]]; !c.deleted {
+				if err := fn([]byte(order[0]), c.row, nil); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
 	first := rowName(from)
 	prefix := keyRows
 	if to != nil {
@@ -32,11 +61,17 @@ func (x *Index) Walk(ctx context.Context, from, to []byte, fn func(key []byte, r
 		if to != nil && bytes.Compare(key, to) >= 0 {
 			return errStop
 		}
+		if err := upTo(string(key), false); err != nil {
+			return err
+		}
+		if _, ok := fresh[string(key)]; ok {
+			return nil
+		}
 		r, err := parseRow(value)
 		return fn(key, r, err)
 	})
-	if errors.Is(err, errStop) {
-		return nil
+	if err == nil || errors.Is(err, errStop) {
+		return upTo("", true)
 	}
 	return err
 }
@@ -52,9 +87,8 @@ func common(a, b string) string {
 	return a[:n]
 }
 
-// Group calls fn for each row whose key begins with prefix, of as many bytes as Config.Group says, in the order of keys,
-// changes that were not flushed yet included. An error from fn ends the walk and is returned.
-func (x *Index) Group(ctx context.Context, prefix []byte, fn func(key []byte, r Row) error) error {
+// Group is Walk for the rows whose key begins with prefix, of as many bytes as Config.Group says.
+func (x *Index) Group(ctx context.Context, prefix []byte, fn func(key []byte, r Row, err error) error) error {
 	if len(prefix) != x.cfg.Group {
 		panic(fmt.Sprintf("index: a group of %d bytes, not %d", len(prefix), x.cfg.Group))
 	}
@@ -68,28 +102,7 @@ func (x *Index) Group(ctx context.Context, prefix []byte, fn func(key []byte, r 
 		}
 	}
 	x.mu.RUnlock()
-	err := x.Walk(ctx, prefix, after(prefix), func(key []byte, r Row, err error) error {
-		if _, ok := fresh[string(key)]; !ok && err == nil {
-			fresh[string(key)] = change{row: r}
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	keys := make([]string, 0, len(fresh))
-	for key, c := range fresh {
-		if !c.deleted {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		if err := fn([]byte(key), fresh[key].row); err != nil {
-			return err
-		}
-	}
-	return nil
+	return x.walk(ctx, prefix, after(prefix), fresh, fn)
 }
 
 // after returns the first key behind all keys that begin with prefix, or nil if there is none.
