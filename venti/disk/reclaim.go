@@ -59,7 +59,7 @@ func (s *Store) Reclaim(ctx context.Context, settled Settled, cfg ReclaimConfig)
 func (c *core) reclaim(ctx context.Context, settled Settled, cfg ReclaimConfig) (ReclaimReport, error) {
 	rep, err := c.x.Compact(ctx, index.Compaction{
 		MinDead: cfg.MinDead,
-		Life: func(x index.Row) index.Life {
+		Life: func(_ []byte, x index.Row) index.Life {
 			r, err := parseRow(x)
 			switch {
 			case err != nil || !r.trash:

@@ -26,7 +26,7 @@ type Compaction struct {
 	MinDead float64
 
 	// Life says what is to become of the record that a row points at. It is asked more than once.
-	Life func(Row) Life
+	Life func(key []byte, r Row) Life
 
 	// Copy writes a record anew with Append or AppendState, so that nothing that the row of key says needs what stands
 	// at loc any more, and returns how many bytes it wrote: 0 if the row does not need it. An error that wraps
@@ -39,7 +39,7 @@ type Compaction struct {
 	Bad func(key []byte, r Row)
 
 	// Beside returns how many bytes a row needs of a segment other than those at its Loc, if any. Nil means none.
-	Beside func(Row) (segment uint32, bytes int64)
+	Beside func(key []byte, r Row) (segment uint32, bytes int64)
 
 	// Gone hears of the row of each dead record that was deleted. The caller holds the lock of key. May be nil.
 	Gone func(key []byte, r Row)
@@ -133,12 +133,12 @@ func (c *compactor) survey(ctx context.Context) ([]use, error) {
 			by[seg.ID] = &use{id: seg.ID, size: max(1, seg.Size-arena.FirstOffset)}
 		}
 	}
-	err := c.Walk(ctx, nil, nil, func(_ []byte, r Row, err error) error {
+	err := c.Walk(ctx, nil, nil, func(key []byte, r Row, err error) error {
 		if err != nil {
 			return err
 		}
 		if c.what.Beside != nil {
-			if id, n := c.what.Beside(r); by[id] != nil {
+			if id, n := c.what.Beside(key, r); by[id] != nil {
 				by[id].kept += n
 			}
 		}
@@ -146,7 +146,7 @@ func (c *compactor) survey(ctx context.Context) ([]use, error) {
 		if !ok {
 			return nil
 		}
-		switch size := int64(r.Loc.Length); c.what.Life(r) {
+		switch size := int64(r.Loc.Length); c.what.Life(key, r) {
 		case Kept:
 			u.kept += size
 		case Waiting:
@@ -261,7 +261,7 @@ func (c *compactor) copyOut(ctx context.Context, u use) (dead []found, err error
 		switch {
 		case err != nil || !ok || r.Loc != loc && c.what.Beside == nil: // another copy counts
 			return err
-		case r.Loc == loc && c.what.Life(r) == Dead:
+		case r.Loc == loc && c.what.Life(key, r) == Dead:
 			dead = append(dead, found{slices.Clone(key), loc})
 			return nil
 		}
@@ -288,14 +288,14 @@ func (c *compactor) lost(ctx context.Context, damage []arena.Loc) (dead []found,
 	}
 	err = c.Walk(ctx, nil, nil, func(key []byte, r Row, err error) error {
 		if err == nil && c.what.Beside != nil {
-			if id, n := c.what.Beside(r); n > 0 && id == damage[0].Segment {
+			if id, n := c.what.Beside(key, r); n > 0 && id == damage[0].Segment {
 				err = c.copyBeside(ctx, key, id)
 			}
 		}
 		if err != nil || !slices.ContainsFunc(damage, func(d arena.Loc) bool { return overlap(d, r.Loc) }) {
 			return err
 		}
-		if c.what.Life(r) == Dead {
+		if c.what.Life(key, r) == Dead {
 			dead = append(dead, found{slices.Clone(key), r.Loc})
 			return nil
 		}
@@ -317,7 +317,7 @@ func (c *compactor) copyBeside(ctx context.Context, key []byte, segment uint32) 
 	if err != nil || !ok {
 		return err
 	}
-	if id, n := c.what.Beside(r); n == 0 || id != segment {
+	if id, n := c.what.Beside(key, r); n == 0 || id != segment {
 		return nil
 	}
 	n, err := c.what.Copy(ctx, key, r, arena.Loc{Segment: segment}, arena.Record{})
@@ -378,7 +378,7 @@ func (c *compactor) forget(ctx context.Context, dead []found) (freed int64, err 
 func (c *compactor) forgetOne(ctx context.Context, d found) (bool, error) {
 	defer c.Lock(d.key).Unlock()
 	r, ok, err := c.Lookup(ctx, d.key)
-	if err != nil || !ok || r.Loc != d.loc || c.what.Life(r) != Dead {
+	if err != nil || !ok || r.Loc != d.loc || c.what.Life(d.key, r) != Dead {
 		return false, err
 	}
 	c.Remove(d.key)

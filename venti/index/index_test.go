@@ -239,7 +239,7 @@ func TestCompact(t *testing.T) {
 		}
 		what := index.Compaction{
 			MinDead: 0.1,
-			Life: func(r index.Row) index.Life {
+			Life: func(_ []byte, r index.Row) index.Life {
 				if r.Loc.Offset%3 == 0 {
 					return index.Dead
 				}
@@ -258,7 +258,7 @@ func TestCompact(t *testing.T) {
 		}
 		live := map[string]bool{}
 		err := b.x.Walk(t.Context(), nil, nil, func(key []byte, r index.Row, _ error) error {
-			live[string(key)] = what.Life(r) == index.Kept
+			live[string(key)] = what.Life(key, r) == index.Kept
 			return nil
 		})
 		if err != nil {
