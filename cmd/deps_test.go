@@ -31,9 +31,9 @@ var nouns = []string{"venti", "dhash", "snapshot"}
 var soleImporters = map[string][]string{
 	"github.com/libp2p/go-libp2p-kad-dht": {"dhash/kad"},
 	"github.com/hanwen/go-fuse":           {"snapshot/mount"},
-	"github.com/ipfs/go-datastore":        {"venti/disk", "dhash/fragstore", "dhash/kad"},
-	"github.com/ipfs/go-ds-badger":        {"venti/disk", "dhash/fragstore", "dhash/kad"},
-	"github.com/dgraph-io/badger":         {"venti/disk", "dhash/fragstore"},
+	"github.com/ipfs/go-datastore":        {"venti/index", "dhash/kad"},
+	"github.com/ipfs/go-ds-badger":        {"venti/index", "dhash/kad"},
+	"github.com/dgraph-io/badger":         {"venti/index"},
 	"github.com/spf13/cobra":              {"cmd/vdh"},
 }
 

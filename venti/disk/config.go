@@ -46,14 +46,6 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// reserve returns how many bytes to leave free on a disk of total bytes.
-func (c Config) reserve(total int64) int64 {
-	if c.Reserve > 0 {
-		return c.Reserve
-	}
-	return min(32<<20, total/16)
-}
-
 func (c Config) wait() time.Duration {
 	if c.Wait > 0 {
 		return c.Wait

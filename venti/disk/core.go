@@ -6,24 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
-)
-
-const (
-	stripes = 64
-
-	// Rows are written to the index when so many wait, or when so many bytes were appended, which bounds what has to be
-	// read again after a crash.
-	flushRows  = 4096
-	flushBytes = 256 << 20
-
-	// Close leaves so little for the next Open to read again rather than writing to the index.
-	leaveRows  = 128
-	leaveBytes = 4 << 20
+	"ventidhash/venti/index"
 )
 
 // core is the store as its one owner has it: arenas and index. It is a venti.Store.
@@ -31,53 +20,66 @@ type core struct {
 	cfg   Config
 	log   *slog.Logger
 	arena *arena.Arena
-	x     *index
-	close func() error // of the index's datastore
+	x     *index.Index
 
-	// bulk fills the index's datastore with what fill passes to write, in place of all that is there. Nil if it cannot.
-	bulk func(fill func(write func([]located) error) error) error
+	floor   uint64      // trash counts as no older than this session number (lock.go)
+	revived atomic.Bool // a row left the trash since the index was last synced
 
-	floor uint64 // trash counts as no older than this session number (lock.go)
-
-	stripe [stripes]sync.Mutex // one for a block by its score: held while its row is changed
-	gate   sync.RWMutex        // read side: a record is appended and its row set; taken after a stripe
-
-	flushMu   sync.Mutex
-	marks     map[uint32]mark // as in the index; under flushMu
-	unflushed atomic.Int64    // bytes appended whose rows are not in the index
-	mustFlush atomic.Bool     // rows wait that cannot be had from the arenas
-	revived   atomic.Bool     // a row left the trash since the index was last synced
-	flushing  atomic.Bool     // a flush runs in the background
-	bg        sync.WaitGroup
-
-	room roomCheck
+	room *index.Room
 
 	step func(name string) error // tests: called between the steps of Reclaim
 }
 
-// lockScore locks the stripe of s and returns it.
-func (c *core) lockScore(s venti.Score) *sync.Mutex {
-	m := &c.stripe[s[0]%stripes]
-	m.Lock()
-	return m
+// openCore opens arenas and index and makes the index say all that the arenas hold.
+func openCore(ctx context.Context, cfg Config, storeID string, floor uint64) (*core, error) {
+	a, err := arena.Open(arena.Config{
+		Dir: filepath.Join(cfg.Dir, "arenas"), SegmentSize: cfg.SegmentSize, ReadOnly: cfg.readOnly, Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &core{cfg: cfg, log: cfg.Log, arena: a, floor: floor}
+	c.room = &index.Room{Dir: cfg.Dir, Reserve: cfg.Reserve}
+	c.x, err = index.Open(ctx, index.Config{
+		Dir: c.indexDir(), Store: storeID, Arena: a, ReadOnly: cfg.readOnly, Log: cfg.Log,
+		Key: recordKey, Row: recordRow, Split: len(scoreKey(venti.Score{})) - venti.ScoreSize, Rows: cfg.rebuildRows,
+		Room: c.room,
+	})
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return c, nil
 }
 
-// find returns the row of a block if its segment exists. A row of a segment that is gone says nothing.
+func (c *core) indexDir() string { return filepath.Join(c.cfg.Dir, "index") }
+
+// lockScore locks the row of s, to be held while it is changed.
+func (c *core) lockScore(s venti.Score) *sync.Mutex { return c.x.Lock(scoreKey(s)) }
+
+// find returns the row of a block if its segment exists.
 func (c *core) find(ctx context.Context, s venti.Score) (row, bool, error) {
-	r, ok, err := c.x.lookup(ctx, s)
+	x, ok, err := c.x.Find(ctx, scoreKey(s))
 	if err != nil || !ok {
 		return row{}, false, err
 	}
-	if _, there := c.arena.Segment(r.loc.Segment); there {
-		return r, true, nil
-	}
-	// It may have moved between the two looks.
-	again, ok, err := c.x.lookup(ctx, s)
-	if err != nil || !ok || again.loc == r.loc {
-		return row{}, false, err
-	}
-	_, there := c.arena.Segment(again.loc.Segment)
-	return again, there, nil
+	r, err := parseRow(x)
+	return r, err == nil, err
+}
+
+// rows calls fn for each row, in the order of scores, as they were when rows was called. A row
+// that cannot be read is passed with its error. An error from fn ends the walk and is returned.
+func (c *core) rows(ctx context.Context, fn func(venti.Score, row, error) error) error {
+	return c.x.Walk(ctx, nil, nil, func(key []byte, x index.Row, err error) error {
+		if err != nil {
+			return fn(venti.Score{}, row{}, err)
+		}
+		s, err := parseScoreKey(key)
+		if err != nil {
+			return fn(s, row{}, err)
+		}
+		r, err := parseRow(x)
+		return fn(s, r, err)
+	})
 }
 
 // revive takes a block out of the trash, or finds that it is gone. After it nothing reclaims the block before Trash has
@@ -91,7 +93,7 @@ func (c *core) revive(ctx context.Context, s venti.Score) (row, bool, error) {
 	return c.takeOut(s, r), true, nil
 }
 
-// takeOut clears the trash flag of r, the row of s, whose stripe the caller holds.
+// takeOut clears the trash flag of r, the row of s, whose lock the caller holds.
 func (c *core) takeOut(s venti.Score, r row) row {
 	r.trash, r.stamp = false, 0
 	c.setState(s, r)
@@ -100,10 +102,7 @@ func (c *core) takeOut(s venti.Score, r row) row {
 }
 
 // setState changes what a row says beside where the block is: something that the arenas do not know.
-func (c *core) setState(s venti.Score, r row) {
-	c.x.set(s, r)
-	c.mustFlush.Store(true) // in this order: flush looks at it first
-}
+func (c *core) setState(s venti.Score, r row) { c.x.Set(scoreKey(s), r.indexRow()) }
 
 // Get implements venti.Store.
 func (c *core) Get(ctx context.Context, s venti.Score) ([]byte, error) {
@@ -157,13 +156,18 @@ func (c *core) read(s venti.Score, r row) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rec.Data, verify(s, r.loc, rec)
+}
+
+// verify returns an error that wraps venti.ErrCorrupt if rec, read at loc, is not the block s.
+func verify(s venti.Score, loc arena.Loc, rec arena.Record) error {
 	if rec.Kind != kindBlock || string(rec.Key) != string(scoreKey(s)) {
-		return nil, fmt.Errorf("%w: another record stands at segment %08x, offset %d", venti.ErrCorrupt, r.loc.Segment, r.loc.Offset)
+		return fmt.Errorf("%w: another record stands at segment %08x, offset %d", venti.ErrCorrupt, loc.Segment, loc.Offset)
 	}
 	if venti.Sum(rec.Data) != s {
-		return nil, fmt.Errorf("%w: segment %08x, offset %d: bytes do not have this score", venti.ErrCorrupt, r.loc.Segment, r.loc.Offset)
+		return fmt.Errorf("%w: segment %08x, offset %d: bytes do not have this score", venti.ErrCorrupt, loc.Segment, loc.Offset)
 	}
-	return rec.Data, nil
+	return nil
 }
 
 // setBad notes whether what stands at loc is the block, unless the row points elsewhere by now.
@@ -191,7 +195,7 @@ func (c *core) putNew(ctx context.Context, block []byte) (venti.Score, bool, err
 	if err != nil {
 		return venti.Score{}, false, &venti.BlockError{Op: "put", Score: s, Err: err}
 	}
-	c.flushSoon()
+	c.x.FlushSoon()
 	return s, isNew, nil
 }
 
@@ -216,7 +220,7 @@ func (c *core) put(ctx context.Context, s venti.Score, block []byte) (isNew bool
 	if c.cfg.readOnly {
 		return false, fmt.Errorf("%w: the store in %s can only be read", fs.ErrPermission, c.cfg.Dir)
 	}
-	if err := c.room.check(c.cfg, len(block)); err != nil {
+	if err := c.room.Check(len(block)); err != nil {
 		return false, unavailable(err)
 	}
 	if _, err := c.append(s, row{}, block); err != nil {
@@ -225,18 +229,10 @@ func (c *core) put(ctx context.Context, s venti.Score, block []byte) (isNew bool
 	return true, nil
 }
 
-// append writes a block to the arena and sets its row, which is r at the new place. The caller holds the stripe of s.
+// append writes a block to the arena and sets its row, which is r at the new place. The caller holds the lock of s.
 func (c *core) append(s venti.Score, r row, block []byte) (arena.Loc, error) {
-	c.gate.RLock()
-	defer c.gate.RUnlock()
-	loc, err := c.arena.Append(kindBlock, scoreKey(s), block)
-	if err != nil {
-		return arena.Loc{}, err
-	}
-	r.loc = loc
-	c.x.set(s, r)
-	c.unflushed.Add(int64(loc.Length))
-	return loc, nil
+	key := scoreKey(s)
+	return c.x.Append(kindBlock, key, block, key, r.indexRow())
 }
 
 // Has implements venti.Store.
@@ -270,9 +266,9 @@ func (c *core) Sync(ctx context.Context) error {
 		return fmt.Errorf("sync: %w", unavailable(err))
 	}
 	if c.revived.Swap(false) {
-		err := c.flush(ctx)
+		err := c.x.Flush(ctx)
 		if err == nil {
-			err = c.x.sync(ctx)
+			err = c.x.Sync(ctx)
 		}
 		if err != nil {
 			c.revived.Store(true)
@@ -295,11 +291,4 @@ func unavailable(err error) error {
 }
 
 // shut writes what the next Open could not find out by itself, and closes everything.
-func (c *core) shut() error {
-	c.bg.Wait()
-	var err error
-	if !c.cfg.readOnly && (c.mustFlush.Load() || c.x.waiting() > leaveRows || c.unflushed.Load() > leaveBytes) {
-		err = c.flush(context.Background())
-	}
-	return errors.Join(err, c.close(), c.arena.Close())
-}
+func (c *core) shut() error { return errors.Join(c.x.Close(), c.arena.Close()) }

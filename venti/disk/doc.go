@@ -1,7 +1,7 @@
 // Package disk is the embedded store: blocks in arenas, and an index in go-datastore (Badger) that finds them.
 //
-// A Store implements venti.Store for a folder of this machine. Blocks lie in package arena's segments. The index says
-// for each block in which segment and where; it can be thrown away, and is built anew from the arenas when it is
+// A Store implements venti.Store for a folder of this machine. Blocks lie in package arena's segments. Package index
+// says for each block in which segment and where; it can be thrown away, and is built anew from the arenas when it is
 // missing, damaged or older than they are. No block is deleted on the index's word alone, and a block that the index
 // names is verified when it is read. FORMAT.md has the folder and the rows.
 //
@@ -39,7 +39,7 @@
 //
 // If W's session has that number or a higher one, it began after the block became trash. W named the block in S either
 // because it put it, or because Has said that it is there. Put, Has and Get take a block out of the trash before they
-// answer. They do so holding the block's stripe, as Reclaim does when it looks whether the block is still trash and
+// answer. They do so holding the block's lock, as Reclaim does when it looks whether the block is still trash and
 // deletes its row: either Reclaim comes second and finds no trash, or it comes first, Has says no, and W stores the
 // block again. If Trash ran once more in between, the block got a new stamp, higher than W's number, and W is as in the
 // paragraph before.
@@ -49,12 +49,8 @@
 // session at that moment, now and later (the floor in the lock file): nothing is settled that a session then alive may
 // rely on. After a power cut no session is alive, and step 2 of the next attempt finds what catalogs need.
 //
-// Why a crash does no harm. Reclaim rewrites a segment so: it copies the records to be kept to the newest segment; it
-// syncs the arenas and only then lets the index point at the copies; it deletes the rows of the dead and syncs the
-// index; it unlinks the segment. Until the unlink every record is where it was, so a crash leaves copies, which are dead
-// weight that the next Reclaim finds. Records whose rows were deleted come back, if the index has to be built anew, as
-// blocks that nobody needs. After the unlink no row points into the segment; a row that did would say nothing, since a
-// row is believed only if its segment is there, and segment numbers are not given twice.
+// A crash at any of these steps does no harm: package index says why. Blocks that were freed may come back, if the index
+// has to be built anew, as blocks that nobody needs.
 //
 // # Durability
 //

@@ -1,6 +1,10 @@
 package disk
 
-import "context"
+import (
+	"context"
+
+	"ventidhash/venti/index"
+)
 
 // IsOwner reports whether this process owns the store now.
 func IsOwner(s *Store) bool {
@@ -17,20 +21,20 @@ func SetStep(s *Store, f func(string) error) {
 // Flush writes all rows that wait to the index.
 func Flush(s *Store) error {
 	t, _ := s.current()
-	return t.core.flush(context.Background())
+	return t.core.x.Flush(context.Background())
 }
 
-// ReencodeRow and ReencodeMark decode and encode again.
+// ReencodeRow decodes and encodes again what a row says, of which b holds the flags and the rest.
 func ReencodeRow(b []byte) ([]byte, error) {
-	r, err := parseRow(b)
-	return appendRow(nil, r), err
+	if len(b) == 0 {
+		return nil, errRow
+	}
+	r, err := parseRow(index.Row{Flags: b[0], Extra: string(b[1:])})
+	x := r.indexRow()
+	return append([]byte{x.Flags}, x.Extra...), err
 }
 
-func ReencodeMark(b []byte) ([]byte, error) {
-	m, err := parseMark(b)
-	return appendMark(nil, m), err
-}
-
+// ReencodeScoreKey decodes and encodes again.
 func ReencodeScoreKey(b []byte) ([]byte, error) {
 	s, err := parseScoreKey(b)
 	return scoreKey(s), err

@@ -1,16 +1,14 @@
 package disk
 
 import (
-	"encoding/base32"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/ipfs/go-datastore"
 	"github.com/multiformats/go-multihash"
 
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
+	"ventidhash/venti/index"
 )
 
 // kindBlock is the kind of the arena records that hold blocks.
@@ -25,46 +23,32 @@ type row struct {
 }
 
 const (
-	rowVersion = 1
-	flagBad    = 1
-	flagTrash  = 2
+	flagBad   = 1
+	flagTrash = 2
 )
 
-var errRow = errors.New("index row")
+var errRow = errors.New("row of a block")
 
-// appendRow appends the encoding of r.
-func appendRow(b []byte, r row) []byte {
-	var flags byte
+// indexRow returns r as the index keeps it.
+func (r row) indexRow() index.Row {
+	out := index.Row{Loc: r.loc}
 	if r.bad {
-		flags |= flagBad
+		out.Flags |= flagBad
 	}
 	if r.trash {
-		flags |= flagTrash
+		out.Flags |= flagTrash
+		out.Extra = string(venti.AppendUint(nil, r.stamp))
 	}
-	b = append(b, rowVersion, flags)
-	b = venti.AppendUint(b, uint64(r.loc.Segment))
-	b = venti.AppendUint(b, uint64(r.loc.Offset))
-	b = venti.AppendUint(b, uint64(r.loc.Length))
-	if r.trash {
-		b = venti.AppendUint(b, r.stamp)
-	}
-	return b
+	return out
 }
 
-// parseRow reads what appendRow wrote, and nothing else.
-func parseRow(b []byte) (r row, err error) {
-	d := venti.NewDecoder(b)
-	if v := d.Byte(); d.Err() == nil && v != rowVersion {
-		return row{}, fmt.Errorf("%w: version %d is not known to this program", errRow, v)
+// parseRow is the inverse of indexRow, and accepts nothing else.
+func parseRow(x index.Row) (r row, err error) {
+	if x.Flags&^(flagBad|flagTrash) != 0 {
+		return row{}, fmt.Errorf("%w: flags %#x are not known to this program", errRow, x.Flags)
 	}
-	flags := d.Byte()
-	if flags&^(flagBad|flagTrash) != 0 {
-		return row{}, fmt.Errorf("%w: flags %#x are not known to this program", errRow, flags)
-	}
-	r.bad, r.trash = flags&flagBad != 0, flags&flagTrash != 0
-	r.loc.Segment = uint32(d.Uint(1<<32 - 1))
-	r.loc.Offset = uint32(d.Uint(1<<32 - 1))
-	r.loc.Length = uint32(d.Uint(1<<32 - 1))
+	r = row{loc: x.Loc, bad: x.Flags&flagBad != 0, trash: x.Flags&flagTrash != 0}
+	d := venti.NewDecoder([]byte(x.Extra))
 	if r.trash {
 		r.stamp = d.Uint(1<<64 - 1)
 	}
@@ -72,31 +56,6 @@ func parseRow(b []byte) (r row, err error) {
 		return row{}, fmt.Errorf("%w: %w", errRow, err)
 	}
 	return r, nil
-}
-
-// mark is a checkpoint of one segment: the rows of all its records before end are in the index.
-type mark struct {
-	unique [16]byte // of the segment; zero if its header is damaged
-	end    int64
-}
-
-func appendMark(b []byte, m mark) []byte {
-	b = append(b, rowVersion)
-	b = append(b, m.unique[:]...)
-	return venti.AppendUint(b, uint64(m.end))
-}
-
-func parseMark(b []byte) (m mark, err error) {
-	d := venti.NewDecoder(b)
-	if v := d.Byte(); d.Err() == nil && v != rowVersion {
-		return mark{}, fmt.Errorf("%w: checkpoint of version %d is not known to this program", errRow, v)
-	}
-	copy(m.unique[:], d.Fixed(len(m.unique)))
-	m.end = int64(d.Uint(1<<32 - 1))
-	if err := d.Finish(); err != nil {
-		return mark{}, fmt.Errorf("%w: checkpoint: %w", errRow, err)
-	}
-	return m, nil
 }
 
 // scoreKey returns the key of a block in the arenas: its score as a multihash, so that the hash may change one day.
@@ -120,39 +79,14 @@ func parseScoreKey(b []byte) (venti.Score, error) {
 	return venti.Score(h.Digest), nil
 }
 
-// The index holds three kinds of rows, told apart by their first path element.
-const (
-	blockRows   = "/b" // one for each block
-	segmentRows = "/s" // a mark for each segment
-	storeRow    = "/m/store"
-)
-
-// base32 keeps binary keys clear of what go-datastore does with slashes and dots; this alphabet keeps their order.
-func rowEncoding() *base32.Encoding { return base32.HexEncoding.WithPadding(base32.NoPadding) }
-
-func blockRowKey(s venti.Score) datastore.Key {
-	return datastore.RawKey(blockRows + "/" + rowEncoding().EncodeToString(scoreKey(s)))
-}
-
-func parseBlockRowKey(key string) (venti.Score, error) {
-	text, ok := strings.CutPrefix(key, blockRows+"/")
-	if !ok {
-		return venti.Score{}, fmt.Errorf("%w: key %q is no block's", errRow, key)
+// recordKey returns the key in the index of a record.
+func recordKey(kind byte, key []byte) ([]byte, error) {
+	if kind != kindBlock {
+		return nil, fmt.Errorf("record of kind %d is not known to this program", kind)
 	}
-	b, err := rowEncoding().DecodeString(text)
-	if err != nil {
-		return venti.Score{}, fmt.Errorf("%w: key %q: %w", errRow, key, err)
-	}
-	return parseScoreKey(b)
+	_, err := parseScoreKey(key)
+	return key, err
 }
 
-func segmentRowKey(id uint32) datastore.Key {
-	return datastore.RawKey(fmt.Sprintf("%s/%08x", segmentRows, id))
-}
-
-func parseSegmentRowKey(key string) (id uint32, err error) {
-	if _, err := fmt.Sscanf(key, segmentRows+"/%08x", &id); err != nil || segmentRowKey(id).String() != key {
-		return 0, fmt.Errorf("%w: key %q is no segment's", errRow, key)
-	}
-	return id, nil
-}
+// recordRow returns what a record says: where the block is.
+func recordRow(loc arena.Loc, _ arena.Record) (index.Row, error) { return index.Row{Loc: loc}, nil }

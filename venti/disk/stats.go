@@ -34,15 +34,10 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 }
 
 func (c *core) stats(ctx context.Context) (st Stats, err error) {
-	if c.cfg.readOnly {
-		err = c.settle(ctx)
-	} else {
-		err = c.flush(ctx)
-	}
-	if err != nil {
+	if err := c.x.Flush(ctx); err != nil {
 		return st, err
 	}
-	err = c.x.rows(ctx, func(_ venti.Score, r row, err error) error {
+	err = c.rows(ctx, func(_ venti.Score, r row, err error) error {
 		st.Blocks++
 		st.Bytes += int64(r.loc.Length)
 		if r.trash {

@@ -37,7 +37,7 @@ func (s *Store) Trash(ctx context.Context, live func(venti.Score) bool) (rep Tra
 }
 
 func (c *core) trash(ctx context.Context, live func(venti.Score) bool) (rep TrashReport, err error) {
-	if err := c.flush(ctx); err != nil {
+	if err := c.x.Flush(ctx); err != nil {
 		return rep, err
 	}
 	var chunk []venti.Score
@@ -51,10 +51,10 @@ func (c *core) trash(ctx context.Context, live func(venti.Score) bool) (rep Tras
 			return nil
 		})
 		chunk = chunk[:0]
-		c.flushSoon()
+		c.x.FlushSoon()
 		return err
 	}
-	err = c.x.rows(ctx, func(s venti.Score, r row, err error) error {
+	err = c.rows(ctx, func(s venti.Score, r row, err error) error {
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (c *core) trash(ctx context.Context, live func(venti.Score) bool) (rep Tras
 		err = mark()
 	}
 	if err == nil {
-		err = c.flush(ctx)
+		err = c.x.Flush(ctx)
 	}
 	return rep, err
 }
@@ -102,15 +102,10 @@ func (s *Store) Survey(ctx context.Context, live func(venti.Score) bool) (rep Tr
 }
 
 func (c *core) survey(ctx context.Context, live func(venti.Score) bool) (rep TrashReport, err error) {
-	if c.cfg.readOnly {
-		err = c.settle(ctx)
-	} else {
-		err = c.flush(ctx)
-	}
-	if err != nil {
+	if err := c.x.Flush(ctx); err != nil {
 		return rep, err
 	}
-	err = c.x.rows(ctx, func(s venti.Score, r row, err error) error {
+	err = c.rows(ctx, func(s venti.Score, r row, err error) error {
 		size := int64(r.loc.Length)
 		switch {
 		case err != nil:

@@ -7,6 +7,7 @@ import (
 
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
+	"ventidhash/venti/index"
 )
 
 // Damage is something that Verify found.
@@ -69,24 +70,16 @@ func (v *verifier) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := v.flushAll(ctx); err != nil {
+	if err := v.x.Flush(ctx); err != nil {
 		return err
 	}
-	if err := v.x.rows(ctx, func(s venti.Score, r row, err error) error { return v.row(ctx, s, r, err) }); err != nil {
+	if err := v.rows(ctx, func(s venti.Score, r row, err error) error { return v.row(ctx, s, r, err) }); err != nil {
 		return err
 	}
 	for loc, err := range v.damaged {
 		v.report(venti.Score{}, loc, err)
 	}
-	return v.flushAll(ctx)
-}
-
-// flushAll writes all rows to where the walk over the rows finds them.
-func (v *verifier) flushAll(ctx context.Context) error {
-	if v.cfg.readOnly {
-		return v.settle(ctx)
-	}
-	return v.flush(ctx)
+	return v.x.Flush(ctx)
 }
 
 // segment looks at all records of a segment.
@@ -122,7 +115,7 @@ func (v *verifier) segment(ctx context.Context, seg arena.Segment) error {
 
 // record sees to it that there is a row for the good record at loc.
 func (v *verifier) record(ctx context.Context, s venti.Score, loc arena.Loc) error {
-	defer v.flushSoon()
+	defer v.x.FlushSoon()
 	defer v.lockScore(s).Unlock()
 	r, ok, err := v.find(ctx, s)
 	switch {
@@ -142,7 +135,7 @@ func (v *verifier) record(ctx context.Context, s venti.Score, loc arena.Loc) err
 // row sees to it that a row points at a record of its block.
 func (v *verifier) row(ctx context.Context, s venti.Score, r row, err error) error {
 	if err != nil {
-		return fmt.Errorf("%w: %w", errIndex, err)
+		return fmt.Errorf("%w: %w", index.ErrDamaged, err)
 	}
 	v.rep.Blocks++
 	rec, err := v.arena.ReadHeader(r.loc)
@@ -156,16 +149,15 @@ func (v *verifier) row(ctx context.Context, s venti.Score, r row, err error) err
 		return nil
 	}
 	defer v.lockScore(s).Unlock()
-	now, ok, lerr := v.x.lookup(ctx, s)
-	if lerr != nil || !ok || now.loc != r.loc {
+	now, ok, lerr := v.x.Lookup(ctx, scoreKey(s))
+	if lerr != nil || !ok || now.Loc != r.loc {
 		return lerr // moved since
 	}
 	delete(v.damaged, r.loc)
 	v.rep.Dangling++
 	v.report(s, r.loc, fmt.Errorf("%w: %w", venti.ErrCorrupt, err))
 	if !v.cfg.readOnly {
-		v.x.remove(s)
-		v.mustFlush.Store(true)
+		v.x.Remove(scoreKey(s))
 	}
 	return nil
 }

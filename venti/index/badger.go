@@ -1,6 +1,7 @@
-package disk
+package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,16 +18,13 @@ import (
 	"ventidhash/venti"
 )
 
-// errIndex says that the index cannot be used and has to be built anew from the arenas.
-var errIndex = errors.New("index is damaged")
-
-// indexOptions returns how Badger is run: rows are small and stay in its tree, nothing in it is the only copy, and its
+// badgerOptions returns how Badger is run: rows are small and stay in its tree, nothing in it is the only copy, and its
 // memory counts.
-func indexOptions() *badgerds.Options {
+func badgerOptions(logSize int64) *badgerds.Options {
 	o := badgerds.DefaultOptions
-	o.SyncWrites = false          // what is lost is read from the arenas again
-	o.ValueThreshold = 1 << 10    // rows stay in the tree
-	o.ValueLogFileSize = 16 << 20 // the unit in which its space comes back
+	o.SyncWrites = false                         // what is lost is read from the arenas again
+	o.ValueThreshold = 1 << 10                   // rows stay in the tree
+	o.ValueLogFileSize = cmp.Or(logSize, 16<<20) // the unit in which its space comes back
 	o.ValueLogLoadingMode = options.FileIO
 	o.TableLoadingMode = options.FileIO
 	o.NumMemtables = 1
@@ -40,26 +38,26 @@ func indexOptions() *badgerds.Options {
 	return &o
 }
 
-// openBadger opens the datastore in dir, or makes it. An error that wraps errIndex says that it is damaged, with or
+// openBadger opens the datastore in dir, or makes it. An error that wraps ErrDamaged says that it is damaged, with or
 // without Badger noticing: a table whose checksum fails is left out by Badger without an error.
-func openBadger(dir string) (d *badgerds.Datastore, err error) {
+func openBadger(dir string, logSize int64) (d *badgerds.Datastore, err error) {
 	defer func() {
 		if p := recover(); p != nil { // Badger on files that it did not expect
-			err = fmt.Errorf("%w: %v", errIndex, p)
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
 	before, err := filepath.Glob(filepath.Join(dir, "*.sst"))
 	if err != nil {
 		return nil, err
 	}
-	d, err = badgerds.NewDatastore(dir, indexOptions())
+	d, err = badgerds.NewDatastore(dir, badgerOptions(logSize))
 	if err != nil {
 		for _, innocent := range []error{unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.EACCES, unix.EROFS, unix.EAGAIN} {
 			if errors.Is(err, innocent) {
 				return nil, fmt.Errorf("opening the index: %w", err)
 			}
 		}
-		return nil, fmt.Errorf("%w: %w", errIndex, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	loaded := map[string]bool{}
 	for _, t := range d.DB.Tables(false) {
@@ -67,7 +65,7 @@ func openBadger(dir string) (d *badgerds.Datastore, err error) {
 	}
 	for _, f := range before {
 		if _, err := os.Stat(f); err == nil && !loaded[f] && !compacted(f) {
-			return nil, errors.Join(fmt.Errorf("%w: table %s fails its checksum", errIndex, f), d.Close())
+			return nil, errors.Join(fmt.Errorf("%w: table %s fails its checksum", ErrDamaged, f), d.Close())
 		}
 	}
 	return d, nil
@@ -84,25 +82,25 @@ func compacted(f string) bool {
 	return false
 }
 
-// openIndex opens the index in dir and checks that it belongs to the store with the given id. An index that is damaged,
-// or another store's, is removed and an empty one made; the second result says so.
-func openIndex(ctx context.Context, dir, storeID string) (ds *badgerds.Datastore, why error, err error) {
-	ds, why = tryIndex(ctx, dir, storeID)
+// openFor opens the datastore and checks that it belongs to the right store. One that is damaged, or another store's, is
+// removed and an empty one made; the second result says so.
+func openFor(ctx context.Context, cfg Config) (ds *badgerds.Datastore, why error, err error) {
+	ds, why = tryOpen(ctx, cfg)
 	if why == nil {
 		return ds, nil, nil
 	}
-	if !errors.Is(why, errIndex) {
+	if !errors.Is(why, ErrDamaged) {
 		return nil, nil, why
 	}
-	if err := discardIndex(dir); err != nil {
+	if err := discard(cfg.Dir); err != nil {
 		return nil, nil, err
 	}
-	ds, err = tryIndex(ctx, dir, storeID)
+	ds, err = tryOpen(ctx, cfg)
 	return ds, why, err
 }
 
-// discardIndex moves the index out of the way in one step and removes it.
-func discardIndex(dir string) error {
+// discard moves the index out of the way in one step and removes it.
+func discard(dir string) error {
 	aside := dir + ".old"
 	if err := os.RemoveAll(aside); err != nil {
 		return err
@@ -113,19 +111,19 @@ func discardIndex(dir string) error {
 	return os.RemoveAll(aside)
 }
 
-func tryIndex(ctx context.Context, dir, storeID string) (*badgerds.Datastore, error) {
-	d, err := openBadger(dir)
+func tryOpen(ctx context.Context, cfg Config) (*badgerds.Datastore, error) {
+	d, err := openBadger(cfg.Dir, cfg.LogSize)
 	if err != nil {
 		return nil, err
 	}
 	got, err := d.Get(ctx, datastore.RawKey(storeRow))
 	switch {
 	case errors.Is(err, datastore.ErrNotFound): // new, or cut before its first row: replay fills it
-		err = d.Put(ctx, datastore.RawKey(storeRow), venti.AppendBytes([]byte{rowVersion}, storeID))
-	case err == nil && string(got) != string(venti.AppendBytes([]byte{rowVersion}, storeID)):
-		err = fmt.Errorf("%w: it belongs to another store", errIndex)
+		err = d.Put(ctx, datastore.RawKey(storeRow), venti.AppendBytes([]byte{rowVersion}, cfg.Store))
+	case err == nil && string(got) != string(venti.AppendBytes([]byte{rowVersion}, cfg.Store)):
+		err = fmt.Errorf("%w: it belongs to another store", ErrDamaged)
 	case err != nil:
-		err = fmt.Errorf("%w: %w", errIndex, err)
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())

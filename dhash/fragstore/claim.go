@@ -1,0 +1,131 @@
+package fragstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/venti/arena"
+	"ventidhash/venti/index"
+)
+
+var errOwners = fmt.Errorf("%w: %d owners claim the fragment, and no more can", dhash.ErrQuota, maxOwners)
+
+// claim adds an owner to those of a fragment that is there. The caller holds its lock.
+func (s *Store) claim(ctx context.Context, owner dhash.Owner, r row) error {
+	if _, ok := r.claims.find(owner); ok {
+		return nil
+	}
+	if len(r.claims.owners) >= maxOwners {
+		return errOwners
+	}
+	if err := s.checkCodings(ctx, owner, r.name); err != nil {
+		return err
+	}
+	now := r
+	now.claims = r.claims.with(owner)
+	size := -recordSize(1 + now.claims.size())
+	if err := s.admit(&r, &now, owner, size); err != nil {
+		return err
+	}
+	if err := s.appendClaims(now); err != nil {
+		s.withdraw(&r, &now, size)
+		return full(err)
+	}
+	return nil
+}
+
+// appendClaims writes a record of who claims the fragment of r, whose lock the caller holds.
+func (s *Store) appendClaims(r row) error {
+	data := appendClaimsData(nil, r.claims)
+	_, err := s.x.AppendState(kindClaims, r.name.recordKey(), data, r.name.rowKey(rowFragment), func(at arena.Loc) index.Row {
+		r.at = placeOf(at)
+		return r.indexRow()
+	})
+	return err
+}
+
+// Claim adds an owner's claim to fragments that are here, and reports for each name whether it is: an owner whose
+// blocks are here already need not send them again. It returns when the claims are durable. Errors wrap dhash.ErrQuota
+// or venti.ErrUnavailable; claims before the failing one may have been made.
+func (s *Store) Claim(ctx context.Context, owner dhash.Owner, names []Name) ([]bool, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	here := make([]bool, len(names))
+	for i, n := range names {
+		ok, err := s.claimOne(ctx, owner, n)
+		if err != nil {
+			return nil, fmt.Errorf("claiming %v: %w", n, unavailable(err))
+		}
+		here[i] = ok
+	}
+	return here, s.commit(ctx)
+}
+
+func (s *Store) claimOne(ctx context.Context, owner dhash.Owner, n Name) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	defer s.x.Lock(n.rowKey(rowFragment)).Unlock()
+	r, ok, err := s.find(ctx, n)
+	if err != nil || !ok || r.bad {
+		return false, err
+	}
+	return true, s.claim(ctx, owner, r)
+}
+
+// commit makes durable what was appended.
+func (s *Store) commit(ctx context.Context) error {
+	s.x.FlushSoon()
+	if err := s.arena.Sync(ctx); err != nil {
+		return fmt.Errorf("syncing the fragments: %w", unavailable(err))
+	}
+	return nil
+}
+
+// Release takes back an owner's claims at the given time, and returns how many there were. A fragment that nobody
+// claims any more is trash: it can still be read, is listed as trash, and is taken back into use when it is put or
+// claimed. Compact frees it in the end. Release returns when all is durable; it works in a full store too.
+func (s *Store) Release(ctx context.Context, owner dhash.Owner, names []Name, now time.Time) (released int, err error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	for _, n := range names {
+		ok, err := s.releaseOne(ctx, owner, n, now.Unix())
+		if err != nil {
+			return released, fmt.Errorf("releasing %v: %w", n, unavailable(err))
+		}
+		if ok {
+			released++
+		}
+	}
+	return released, s.commit(ctx)
+}
+
+func (s *Store) releaseOne(ctx context.Context, owner dhash.Owner, n Name, now int64) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	defer s.x.Lock(n.rowKey(rowFragment)).Unlock()
+	r, ok, err := s.find(ctx, n)
+	if err != nil || !ok {
+		return false, err
+	}
+	if _, has := r.claims.find(owner); !has {
+		return false, nil
+	}
+	left := r
+	left.claims = r.claims.without(owner, now)
+	size := recordSize(1 + left.claims.size())
+	if err := s.appendClaims(left); err != nil {
+		return false, full(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.move(&r, &left, size)
+	return true, nil
+}

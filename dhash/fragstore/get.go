@@ -1,0 +1,194 @@
+package fragstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ventidhash/dhash"
+	"ventidhash/venti"
+	"ventidhash/venti/arena"
+	"ventidhash/venti/index"
+)
+
+// Held is a fragment that is here, as far as the index says.
+type Held struct {
+	Name
+	Code   dhash.Code
+	Length int           // of the block, in bytes
+	Size   int64         // of the encoded fragment, in bytes
+	Owners []dhash.Owner // who claims it; empty if it is trash
+}
+
+// Trash reports whether nobody claims the fragment any more.
+func (h Held) Trash() bool { return len(h.Owners) == 0 }
+
+func (r *row) held() Held {
+	return Held{Name: r.name, Code: r.code, Length: r.length, Size: r.size(), Owners: r.claims.owners}
+}
+
+// Have returns, in the order of scores, which fragments of each block are here: those that are claimed first, and among
+// them those whose coding more owners claim. It looks them up and does not read them. Fragments known to be damaged are
+// left out.
+func (s *Store) Have(ctx context.Context, scores []venti.Score) ([][]Held, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	out := make([][]Held, len(scores))
+	for i, score := range scores {
+		rows, err := s.good(ctx, score)
+		if err != nil {
+			return nil, fmt.Errorf("looking for fragments of %s: %w", score.Short(), unavailable(err))
+		}
+		for _, r := range rows {
+			out[i] = append(out[i], r.held())
+		}
+	}
+	return out, nil
+}
+
+// good returns the rows of a block's fragments that are not known to be damaged, the best first.
+func (s *Store) good(ctx context.Context, score venti.Score) ([]row, error) {
+	rows, err := s.ofScore(ctx, score)
+	rows = slices.DeleteFunc(rows, func(r row) bool { return r.bad })
+	slices.SortStableFunc(rows, func(a, b row) int { return len(b.claims.owners) - len(a.claims.owners) })
+	return rows, err
+}
+
+// Get returns a fragment of a block, encoded, and what it is: the first in the order of Have that pick accepts and that
+// can be read. A nil pick accepts all. The fragment is verified against its coding; one that turns out to be damaged is
+// noted, is not listed any more, and is replaced by the next Put.
+//
+// The fragment is read into buf if that is large enough, which dhash.MaxFragment and MaxOverhead more bytes always are,
+// and else into a new buffer.
+//
+// Errors wrap dhash.ErrNoFragment if there is none that pick accepts, venti.ErrCorrupt if all that there are are
+// damaged, and venti.ErrUnavailable if the disk fails.
+func (s *Store) Get(ctx context.Context, score venti.Score, pick func(Held) bool, buf []byte) ([]byte, Held, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, Held{}, err
+	}
+	defer s.leave()
+	rows, err := s.good(ctx, score)
+	if err != nil {
+		return nil, Held{}, fmt.Errorf("reading a fragment of %s: %w", score.Short(), unavailable(err))
+	}
+	err = errNone(score)
+	for _, r := range rows {
+		h := r.held()
+		if pick != nil && !pick(h) {
+			continue
+		}
+		encoded, rerr := s.read(ctx, r, buf)
+		if rerr == nil {
+			return encoded, h, nil
+		}
+		if ctx.Err() != nil {
+			return nil, Held{}, ctx.Err()
+		}
+		err = fmt.Errorf("reading %v: %w", r.name, unavailable(rerr))
+	}
+	return nil, Held{}, err
+}
+
+// errNone is what reading a fragment ends with that is not here.
+func errNone(score venti.Score) error {
+	return fmt.Errorf("%w: of block %s", dhash.ErrNoFragment, score.Short())
+}
+
+// MaxOverhead is how many bytes a stored fragment is longer than the encoded one, at most.
+const MaxOverhead = recordHeader + recordLen + 16 + maxOwners*len(dhash.Owner{})
+
+// read reads the fragment of r and verifies it.
+func (s *Store) read(ctx context.Context, r row, buf []byte) ([]byte, error) {
+	for try := 0; ; try++ {
+		encoded, err := s.readAt(r.name, r.loc, buf)
+		switch {
+		case errors.Is(err, arena.ErrGone) && try < 8: // moved since we looked
+			now, ok, ferr := s.find(ctx, r.name)
+			if ferr != nil || !ok {
+				return nil, errors.Join(ferr, errNone(r.name.Score))
+			}
+			r = now
+			continue
+		case errors.Is(err, venti.ErrCorrupt):
+			_, merr := s.markBad(ctx, r.name.rowKey(rowFragment), r.loc)
+			return nil, errors.Join(err, merr)
+		}
+		return encoded, err
+	}
+}
+
+// readAt reads the record at loc, which is to hold a fragment. An error that wraps venti.ErrCorrupt says that it does
+// not.
+func (s *Store) readAt(n Name, loc arena.Loc, buf []byte) ([]byte, error) {
+	rec, err := s.arena.Read(loc, buf)
+	if errors.Is(err, arena.ErrDamaged) {
+		return nil, fmt.Errorf("%w: %w", venti.ErrCorrupt, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return verify(n, loc, rec)
+}
+
+// verify returns the encoded fragment in a record, or an error that wraps venti.ErrCorrupt.
+func verify(n Name, loc arena.Loc, rec arena.Record) ([]byte, error) {
+	if rec.Kind != kindFragment || string(rec.Key) != string(n.recordKey()) {
+		return nil, fmt.Errorf("%w: another record stands at segment %08x, offset %d", venti.ErrCorrupt, loc.Segment, loc.Offset)
+	}
+	r, encoded, err := parseFragmentRecord(n, loc, rec)
+	if err == nil && r.name != n {
+		err = errors.New("the payload is not the coding's")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: segment %08x, offset %d: %w", venti.ErrCorrupt, loc.Segment, loc.Offset, err)
+	}
+	return encoded, nil
+}
+
+// markBad notes that what stands at loc is not the fragment, unless the row points elsewhere by now, and reports
+// whether it did.
+func (s *Store) markBad(ctx context.Context, key []byte, loc arena.Loc) (bool, error) {
+	defer s.x.Lock(key).Unlock()
+	r, ok, err := s.byKey(ctx, key)
+	if err != nil || !ok || r.loc != loc || r.bad {
+		return false, err
+	}
+	s.bad(key, r.indexRow())
+	return true, nil
+}
+
+// Walk calls fn for each fragment here whose block has a position from from to to, both included, in the order of
+// positions, trash too, but none that is known to be damaged. An error from fn ends the walk and is returned. What is
+// stored meanwhile may be missed.
+func (s *Store) Walk(ctx context.Context, from, to dhash.Key, fn func(Held) error) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	first := append([]byte{rowFragment}, from[:positionLen]...)
+	last := append([]byte{rowFragment}, to[:positionLen]...)
+	for len(last) < index.MaxKey {
+		last = append(last, 0xff) // behind all rows of the position
+	}
+	return s.x.Walk(ctx, first, last, func(key []byte, x index.Row, err error) error {
+		if err != nil {
+			return fmt.Errorf("walking over the fragments: %w", unavailable(err))
+		}
+		r, err := parseRow(key, x)
+		if err != nil {
+			return fmt.Errorf("walking over the fragments: %w", unavailable(err))
+		}
+		at := dhash.KeyOf(r.name.Score)
+		if r.bad || string(at[:]) < string(from[:]) || string(at[:]) > string(to[:]) {
+			return nil
+		}
+		if _, there := s.arena.Segment(r.loc.Segment); !there {
+			return nil
+		}
+		return fn(r.held())
+	})
+}

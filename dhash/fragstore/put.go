@@ -1,0 +1,173 @@
+package fragstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"ventidhash/dhash"
+)
+
+const (
+	// maxCodings is how many codings of one block may be claimed here, and ownCodings how many of them by one owner: a
+	// new one and the one before it live side by side, and junk that somebody plants leaves room for what is real.
+	maxCodings = 32
+	ownCodings = 4
+
+	// maxOwnersHere is how many owners may have fragments here.
+	maxOwnersHere = 1 << 16
+
+	recordHeader = 20 // of a record in the arenas
+)
+
+// Put stores an encoded fragment on behalf of an owner, who claims it from then on, and returns its coding. When it
+// returns nil, fragment and claim are durable; callers that come together share one fsync. Putting what is there already
+// is cheap and no error. A fragment that is known to be damaged is replaced.
+//
+// Put parses the fragment and computes its coding from the payload: whatever it says, it is stored under what it is. It
+// does not keep or change encoded. Errors wrap dhash.ErrFragment, dhash.ErrFull, dhash.ErrQuota, or
+// venti.ErrUnavailable if the disk fails.
+func (s *Store) Put(ctx context.Context, owner dhash.Owner, encoded []byte) (dhash.Coding, error) {
+	f, err := dhash.ParseFragment(encoded)
+	if err != nil {
+		return dhash.Coding{}, fmt.Errorf("storing a fragment: %w", err)
+	}
+	r := row{name: Name{f.Score, f.Coding(), f.Index}, code: f.Code, length: f.Length}
+	if err := s.enter(ctx); err != nil {
+		return dhash.Coding{}, err
+	}
+	defer s.leave()
+	if err = s.put(ctx, owner, r, encoded); err == nil {
+		err = s.arena.Sync(ctx)
+	}
+	s.x.FlushSoon()
+	if err != nil {
+		return dhash.Coding{}, fmt.Errorf("storing %v: %w", r.name, unavailable(err))
+	}
+	return r.name.Coding, nil
+}
+
+// put appends the fragment that r describes, or the claim if it is there already.
+func (s *Store) put(ctx context.Context, owner dhash.Owner, r row, encoded []byte) error {
+	key := r.name.rowKey(rowFragment)
+	defer s.x.Lock(key).Unlock()
+	old, ok, err := s.find(ctx, r.name)
+	if err != nil {
+		return err
+	}
+	if ok && !old.bad {
+		return s.claim(ctx, owner, old)
+	}
+	if err := s.checkCodings(ctx, owner, r.name); err != nil {
+		return err
+	}
+	was := (*row)(nil)
+	if ok { // it was damaged: whoever needed it still does
+		was, r.claims = &old, old.claims
+	}
+	if len(r.claims.owners) >= maxOwners {
+		return errOwners
+	}
+	r.claims = r.claims.with(owner)
+	buf := s.buffer(len(encoded) + r.claims.size() + 1)
+	defer s.buffers.Put(buf)
+	data := appendFragmentData((*buf)[:0], r.claims, encoded)
+	size := recordSize(len(data))
+	if err := s.room.Check(int(size)); err != nil {
+		return fmt.Errorf("%w: %w", dhash.ErrFull, err)
+	}
+	if err := s.admit(was, &r, owner, size); err != nil {
+		return err
+	}
+	if _, err = s.x.Append(kindFragment, r.name.recordKey(), data, key, r.indexRow()); err != nil {
+		s.withdraw(was, &r, size)
+		return full(err)
+	}
+	return nil
+}
+
+func recordSize(data int) int64 { return int64(recordHeader + recordLen + data) }
+
+// full says that a disk is full in the words of the swarm.
+func full(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: %w", dhash.ErrFull, err)
+	}
+	return err
+}
+
+// buffer returns a buffer of at least n bytes, to be given back to buffers.
+func (s *Store) buffer(n int) *[]byte {
+	buf, ok := s.buffers.Get().(*[]byte)
+	if !ok || cap(*buf) < n {
+		b := make([]byte, 0, n)
+		buf = &b
+	}
+	return buf
+}
+
+// checkCodings refuses a coding that is one too many for its block.
+func (s *Store) checkCodings(ctx context.Context, owner dhash.Owner, n Name) error {
+	rows, err := s.ofScore(ctx, n.Score)
+	if err != nil {
+		return err
+	}
+	all, own := map[dhash.Coding]bool{}, map[dhash.Coding]bool{}
+	for _, r := range rows {
+		if r.bad || r.claims.trash() {
+			continue
+		}
+		all[r.name.Coding] = true
+		if _, mine := r.claims.find(owner); mine {
+			own[r.name.Coding] = true
+		}
+	}
+	switch {
+	case !all[n.Coding] && len(all) >= maxCodings:
+		return fmt.Errorf("%w: %d codings of block %s are here", dhash.ErrQuota, len(all), n.Score.Short())
+	case !own[n.Coding] && len(own) >= ownCodings:
+		return fmt.Errorf("%w: the owner has %d codings of block %s here; release one first", dhash.ErrQuota, len(own), n.Score.Short())
+	}
+	return nil
+}
+
+// admit replaces row old (nil if there is none) by now in the totals and takes room for a record of n bytes, or says
+// why that cannot be. A record without a fragment is taken even when there is no room: n is then negative.
+func (s *Store) admit(old, now *row, owner dhash.Owner, n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	use, known := s.owners[owner]
+	switch {
+	case n > 0 && s.used+n > s.cfg.Capacity:
+		return fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrFull, s.used>>20, s.cfg.Capacity>>20)
+	case !known && len(s.owners) >= maxOwnersHere:
+		return fmt.Errorf("%w: %d owners have fragments here, and no more can", dhash.ErrQuota, len(s.owners))
+	}
+	if s.cfg.Quota != nil {
+		if quota := s.cfg.Quota(owner); use.Bytes+now.size() > quota {
+			return fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrQuota, use.Bytes>>20, quota>>20)
+		}
+	}
+	s.move(old, now, max(n, -n))
+	return nil
+}
+
+// withdraw takes admit back.
+func (s *Store) withdraw(old, now *row, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.move(now, old, -max(n, -n))
+}
+
+// move replaces a row by another in the totals, either of which may be nil, and adds n bytes. The caller holds mu.
+func (s *Store) move(old, now *row, n int64) {
+	if old != nil {
+		s.account(old, -1)
+	}
+	if now != nil {
+		s.account(now, 1)
+	}
+	s.used += n
+}

@@ -1,0 +1,168 @@
+package fragstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ventidhash/dhash"
+	"ventidhash/venti"
+)
+
+const recordVersion = 1
+
+var errRecord = errors.New("record of a fragment store")
+
+// maxOwners is how many owners may claim one fragment.
+const maxOwners = 256
+
+// claims says who needs a fragment.
+type claims struct {
+	owners []dhash.Owner // ascending
+	since  int64         // when the last of them let it go, in seconds since 1970; only if there are none
+}
+
+func (c claims) trash() bool { return len(c.owners) == 0 }
+
+func (c claims) find(o dhash.Owner) (int, bool) {
+	return slices.BinarySearchFunc(c.owners, o, func(a, b dhash.Owner) int { return bytes.Compare(a[:], b[:]) })
+}
+
+// with returns the claims with one of o.
+func (c claims) with(o dhash.Owner) claims {
+	i, ok := c.find(o)
+	if ok {
+		return c
+	}
+	return claims{owners: slices.Insert(slices.Clone(c.owners), i, o)}
+}
+
+// without returns the claims without that of o, which was let go at a time, in seconds since 1970.
+func (c claims) without(o dhash.Owner, now int64) claims {
+	i, ok := c.find(o)
+	if !ok {
+		return c
+	}
+	left := slices.Delete(slices.Clone(c.owners), i, i+1)
+	if len(left) > 0 {
+		return claims{owners: left}
+	}
+	return claims{since: max(0, now)}
+}
+
+// append appends the encoding of c.
+func (c claims) append(b []byte) []byte {
+	b = venti.AppendUint(b, uint64(len(c.owners)))
+	for _, o := range c.owners {
+		b = append(b, o[:]...)
+	}
+	if c.trash() {
+		b = venti.AppendUint(b, uint64(c.since))
+	}
+	return b
+}
+
+// size returns the length of the encoding of c.
+func (c claims) size() int {
+	if c.trash() {
+		return 1 + uintLen(uint64(c.since))
+	}
+	return uintLen(uint64(len(c.owners))) + len(c.owners)*len(dhash.Owner{})
+}
+
+func uintLen(v uint64) int {
+	n := 1
+	for ; v >= 0x80; v >>= 7 {
+		n++
+	}
+	return n
+}
+
+// decodeClaims reads what append wrote.
+func decodeClaims(d *venti.Decoder) (c claims) {
+	n := int(d.Uint(maxOwners))
+	for range n {
+		var o dhash.Owner
+		copy(o[:], d.Fixed(len(o)))
+		if d.Err() != nil {
+			return claims{}
+		}
+		if len(c.owners) > 0 && bytes.Compare(c.owners[len(c.owners)-1][:], o[:]) >= 0 {
+			d.Fail(errors.New("owners are not in order"))
+			return claims{}
+		}
+		c.owners = append(c.owners, o)
+	}
+	if n == 0 {
+		c.since = int64(d.Uint(1<<63 - 1))
+	}
+	return c
+}
+
+// decodeVersion reads the first byte of a record's data.
+func decodeVersion(d *venti.Decoder) {
+	if v := d.Byte(); d.Err() == nil && v != recordVersion {
+		d.Fail(fmt.Errorf("version %d is not known to this program", v))
+	}
+}
+
+// appendFragmentData appends the data of a fragment record.
+func appendFragmentData(b []byte, c claims, encoded []byte) []byte {
+	return append(c.append(append(b, recordVersion)), encoded...)
+}
+
+// parseFragmentData reads what appendFragmentData wrote. encoded and what the fragment holds alias data.
+func parseFragmentData(data []byte) (c claims, f *dhash.Fragment, encoded []byte, err error) {
+	d := venti.NewDecoder(data)
+	decodeVersion(d)
+	c = decodeClaims(d)
+	if err := d.Err(); err != nil {
+		return claims{}, nil, nil, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	encoded = data[len(data)-d.Len():]
+	if f, err = dhash.ParseFragment(encoded); err != nil {
+		return claims{}, nil, nil, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	return c, f, encoded, nil
+}
+
+// parseClaimsData reads the data of a claims record.
+func parseClaimsData(data []byte) (claims, error) {
+	d := venti.NewDecoder(data)
+	decodeVersion(d)
+	c := decodeClaims(d)
+	if err := d.Finish(); err != nil {
+		return claims{}, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	return c, nil
+}
+
+func appendClaimsData(b []byte, c claims) []byte { return c.append(append(b, recordVersion)) }
+
+// maxID bounds the length of a member's id.
+const maxID = 128
+
+// diverted is what a diversion record says: the whole coding, and which member has the fragment.
+type diverted struct {
+	coding dhash.Coding
+	to     dhash.ID
+}
+
+func appendDiversionData(b []byte, v diverted) []byte {
+	b = append(b, recordVersion)
+	b = append(b, v.coding[:]...)
+	return venti.AppendBytes(b, string(v.to))
+}
+
+func parseDiversionData(data []byte) (diverted, error) {
+	d := venti.NewDecoder(data)
+	decodeVersion(d)
+	var v diverted
+	copy(v.coding[:], d.Fixed(len(v.coding)))
+	v.to = dhash.ID(d.Bytes(maxID))
+	if err := d.Finish(); err != nil {
+		return diverted{}, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	return v, nil
+}
