@@ -1,0 +1,137 @@
+package peer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"ventidhash/dhash"
+	"ventidhash/venti"
+)
+
+// Protocol is the libp2p protocol of the streams that fragments travel on.
+const Protocol protocol.ID = "/vdh/fragment/1"
+
+const (
+	version  = 1  // the first byte of every message
+	headSize = 10 // version:1 kind:1 id:4 length:4
+)
+
+// A kind says what a message is. An answer has the kind of its request with the top bit set, or is a refusal.
+type kind byte
+
+const (
+	kPut    kind = 1
+	kGet    kind = 2
+	kHave   kind = 3
+	kClaim  kind = 4
+	kDivert kind = 5
+	kGrant  kind = 6
+	kPing   kind = 7
+
+	answer   kind = 0x80
+	rRefusal kind = 0x80 // in answer to any request
+	nClosing kind = 0xff // from the server, with id 0: send no more requests
+)
+
+// Bounds of what is in a message.
+const (
+	MaxHave  = 1024 // scores in a have, and claims in a claim
+	MaxHeld  = 16   // fragments of one block in the answer to a have
+	MaxAvoid = 4    // codings that a get does not want
+	MaxGrant = 4096 // bytes of a grant
+
+	maxID   = 64 // bytes of a member's id
+	maxText = 256
+
+	claimSize   = 32 + 16 // owner, mark
+	itemSize    = venti.ScoreSize + 32 + 1 + 16
+	heldSize    = 32 + 3 + 4 + 16
+	receiptSize = 8 + 32
+	minFragment = 1 + venti.ScoreSize + 1 + 3
+)
+
+// errMalformed is in every error about a peer that breaks the rules of the protocol.
+var errMalformed = errors.New("malformed message")
+
+func (k kind) String() string {
+	names := [...]string{"refusal", "put", "get", "have", "claim", "divert", "grant", "ping"}
+	switch {
+	case k == nClosing:
+		return "closing"
+	case int(k&^answer) >= len(names):
+		return fmt.Sprintf("kind %#02x", byte(k))
+	case k > answer:
+		return names[k&^answer] + " answer"
+	}
+	return names[k&^answer]
+}
+
+// body returns the bounds of the length of a message's body in bytes.
+func (k kind) body() (low, high int, known bool) {
+	switch k {
+	case kPut:
+		return claimSize + minFragment, claimSize + dhash.MaxFragment, true
+	case kPut | answer:
+		return receiptSize, receiptSize, true
+	case kGet:
+		return venti.ScoreSize + 32, venti.ScoreSize + 32 + MaxAvoid*32, true
+	case kGet | answer:
+		return minFragment, dhash.MaxFragment, true
+	case kHave:
+		return 32 + venti.ScoreSize, 32 + MaxHave*venti.ScoreSize, true
+	case kHave | answer:
+		return 1, MaxHave * (1 + MaxHeld*heldSize), true
+	case kClaim:
+		return 32 + itemSize, 32 + MaxHave*itemSize, true
+	case kClaim | answer:
+		return 1, MaxHave, true
+	case kDivert:
+		return venti.ScoreSize + 32 + 1 + 1, venti.ScoreSize + 32 + 1 + maxID, true
+	case kGrant:
+		return 1, MaxGrant, true
+	case kGrant | answer:
+		return 32, 32, true
+	case kPing, kPing | answer, kDivert | answer, nClosing:
+		return 0, 0, true
+	case rRefusal:
+		return 2, 2 + maxID + maxText, true
+	}
+	return 0, 0, false
+}
+
+// A head is what stands in front of the body of a message.
+type head struct {
+	kind kind
+	id   uint32
+	size int // of the body, in bytes
+}
+
+// parseHead reads a head and checks the size of the body against what the kind allows.
+func parseHead(b []byte) (head, error) {
+	if b[0] != version {
+		return head{}, fmt.Errorf("%w: version %d is not known to this program", errMalformed, b[0])
+	}
+	h := head{kind: kind(b[1]), id: binary.BigEndian.Uint32(b[2:])}
+	size := binary.BigEndian.Uint32(b[6:])
+	low, high, known := h.kind.body()
+	switch {
+	case !known:
+		return head{}, fmt.Errorf("%w: %v is not known", errMalformed, h.kind)
+	case size < uint32(low) || size > uint32(high):
+		return head{}, fmt.Errorf("%w: %v of %d bytes, want %d…%d", errMalformed, h.kind, size, low, high)
+	case (h.kind == nClosing) != (h.id == 0):
+		return head{}, fmt.Errorf("%w: %v with id %d", errMalformed, h.kind, h.id)
+	}
+	h.size = int(size)
+	return h, nil
+}
+
+// appendHead appends the head of a message whose body will have size bytes.
+func appendHead(b []byte, k kind, id uint32, size int) []byte {
+	b = append(b, version, byte(k))
+	b = binary.BigEndian.AppendUint32(b, id)
+	return binary.BigEndian.AppendUint32(b, uint32(size))
+}

@@ -1,0 +1,383 @@
+package peer
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"ventidhash/dhash"
+	"ventidhash/venti"
+)
+
+const (
+	perStream = 16 << 20   // bytes of puts of one stream, and of answers, in memory
+	loadGuess = 128 << 10  // bytes that a get is taken to need before the handler has answered
+	bodyRead  = 256 * 1024 // what is read of a body at once
+)
+
+var (
+	errDrained   = errors.New("requests took too long to end")
+	errDisplaced = errors.New("the member has opened another stream")
+)
+
+// A served is one stream at the server. One goroutine reads requests, one sends answers, and each request has one of its
+// own while the handler works on it.
+type served struct {
+	*Server
+	id      dhash.ID
+	stream  network.Stream
+	in      *bufio.Reader
+	out     *sender
+	slots   chan struct{} // an element for each request whose answer is not out
+	inPuts  *budget       // this stream's part of Server.puts
+	inReply *budget       // this stream's part of Server.answers
+	workers sync.WaitGroup
+	busy    atomic.Bool // new requests are refused
+
+	grants map[dhash.Owner]struct{} // the reader's
+	armed  time.Time                // the reader's: when the deadline for reading was set; zero if there is none
+	begun  time.Time                // the reader's: when the message began to come
+
+	mu    sync.Mutex // protects the following
+	cause error      // why the stream was dropped
+}
+
+func newServed(s *Server, id dhash.ID, stream network.Stream) *served {
+	c := &served{
+		Server:  s,
+		id:      id,
+		stream:  stream,
+		slots:   make(chan struct{}, maxParallel),
+		inPuts:  newBudget(min(perStream, s.puts.size/2)),
+		inReply: newBudget(min(perStream, s.answers.size/2)),
+		grants:  make(map[dhash.Owner]struct{}),
+	}
+	c.in = bufio.NewReaderSize(&meter{stream, func(n int) { s.bytesIn.Add(int64(n)) }}, readBuffer)
+	c.out = newSender(stream, s.cfg.Stall, func(n int, _ bool) { s.bytesOut.Add(int64(n)) })
+	return c
+}
+
+// serve serves the stream until the member closes it, breaks a rule, or is dropped. It returns when nothing of the
+// stream runs any more.
+func (c *served) serve() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		if err := c.out.run(); err != nil {
+			c.drop(err)
+			cancel()
+		}
+	})
+	err := c.receive(ctx)
+	if err == io.EOF { // between two requests: the member wants the answers that it has asked for, but sends no more
+		err = nil
+	} else {
+		c.drop(err)
+		cancel()
+	}
+	c.workers.Wait()
+	for range cap(c.slots) { // until all answers are out
+		c.slots <- struct{}{}
+	}
+	c.out.close(errEnded)
+	sending.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return c.cause
+	}
+	c.stream.Close()
+	return err
+}
+
+// drop ends the stream at once, unless that was done before.
+func (c *served) drop(cause error) {
+	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+	c.mu.Unlock()
+	c.stream.Reset()
+}
+
+// drain refuses new requests, and tells the member so. The member then closes the stream when it has its answers.
+func (c *served) drain() {
+	c.busy.Store(true)
+	c.out.push(&frame{head: appendHead(nil, nClosing, 0, 0)})
+}
+
+// receive reads requests, and starts serving them, until the member closes the stream: then it returns io.EOF.
+func (c *served) receive(ctx context.Context) error {
+	for {
+		h, err := c.readHead()
+		if err != nil {
+			return err
+		}
+		if !c.cfg.Member(c.id) {
+			return fmt.Errorf("%w any more", dhash.ErrStranger)
+		}
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		c.requests.Add(1)
+		if h.kind == kPut {
+			err = c.receivePut(ctx, h)
+		} else {
+			err = c.receiveOther(ctx, h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readHead reads the head of a request. Between requests a member may be silent for ever.
+func (c *served) readHead() (head, error) {
+	if !c.armed.IsZero() {
+		c.stream.SetReadDeadline(time.Time{})
+		c.armed = time.Time{}
+	}
+	if _, err := c.in.Peek(1); err != nil {
+		return head{}, err
+	}
+	c.begun = time.Now()
+	var b [headSize]byte
+	if err := c.readFull(b[:]); err != nil {
+		return head{}, err
+	}
+	h, err := parseHead(b[:])
+	if err == nil && h.kind >= answer {
+		err = fmt.Errorf("%w: %v in place of a request", errMalformed, h.kind)
+	}
+	return h, err
+}
+
+// readFull fills b with what comes next of a message. It fails if nothing comes for too long, or if the whole message
+// takes too long.
+func (c *served) readFull(b []byte) error {
+	for len(b) > 0 {
+		if c.in.Buffered() == 0 {
+			now := time.Now()
+			if now.Sub(c.begun) > messageTime {
+				return fmt.Errorf("%w: it took more than %v to come", errMalformed, messageTime)
+			}
+			if now.Sub(c.armed) > c.cfg.Stall/8 {
+				c.stream.SetReadDeadline(now.Add(c.cfg.Stall))
+				c.armed = now
+			}
+		}
+		n, err := c.in.Read(b[:min(len(b), bodyRead)])
+		b = b[n:]
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && len(b) > 0 {
+			return fmt.Errorf("in the middle of a message: %w", err)
+		}
+	}
+	return nil
+}
+
+// receivePut reads the rest of a put and starts serving it. It waits until there is room for it in memory, and with it
+// all that comes after it on the stream.
+func (c *served) receivePut(ctx context.Context, h head) error {
+	size := int64(h.size)
+	if err := c.inPuts.take(ctx, size); err != nil {
+		return err
+	}
+	if err := c.puts.take(ctx, size); err != nil {
+		c.inPuts.give(size)
+		return err
+	}
+	buf := c.pool.take(h.size)
+	free := func() {
+		c.pool.give(buf)
+		c.puts.give(size)
+		c.inPuts.give(size)
+	}
+	c.begun = time.Now() // what we have waited for room is not the member's fault
+	if err := c.readFull(*buf); err != nil {
+		free()
+		return err
+	}
+	claim, f, err := parsePut(*buf)
+	if errors.Is(err, errMalformed) {
+		free()
+		return err
+	}
+	if _, granted := c.grants[claim.Owner]; err == nil && !granted {
+		err = ErrNotGranted
+	}
+	if err = c.refusing(err); err != nil {
+		free()
+		c.refuse(h.id, err)
+		return nil
+	}
+	c.workers.Go(func() {
+		receipt := Receipt{Coding: f.Coding()}
+		receipt.Free, err = c.handler.Put(ctx, c.id, claim, f, receipt.Coding)
+		receipt.Free = max(receipt.Free, 0)
+		free()
+		c.reply(h, err, receipt.append(nil), nil, nil)
+	})
+	return nil
+}
+
+// refusing returns err, or dhash.ErrBusy if new requests are refused.
+func (c *served) refusing(err error) error {
+	if err == nil && c.busy.Load() {
+		return fmt.Errorf("%w: it shuts down", dhash.ErrBusy)
+	}
+	return err
+}
+
+// receiveOther reads the rest of a request that is no put, and starts serving it.
+func (c *served) receiveOther(ctx context.Context, h head) error {
+	body := make([]byte, h.size)
+	if err := c.readFull(body); err != nil {
+		return err
+	}
+	serve, err := c.prepare(ctx, h, body)
+	if err != nil && errors.Is(err, errMalformed) {
+		return err
+	}
+	if err = c.refusing(err); err != nil {
+		c.refuse(h.id, err)
+	} else {
+		c.workers.Go(serve)
+	}
+	return nil
+}
+
+// prepare parses a request and returns what serves it.
+func (c *served) prepare(ctx context.Context, h head, body []byte) (func(), error) {
+	switch h.kind {
+	case kGet:
+		want, err := parseWant(body)
+		return func() { c.get(ctx, h, want) }, err
+	case kHave:
+		owner, scores, err := parseHave(body)
+		return func() { c.have(ctx, h, owner, scores) }, err
+	case kClaim:
+		owner, marks, err := parseMarks(body)
+		if _, granted := c.grants[owner]; err == nil && !granted {
+			err = ErrNotGranted
+		}
+		return func() {
+			held, err := c.handler.Claim(ctx, c.id, owner, marks)
+			if err == nil && len(held) != len(marks) {
+				err = fmt.Errorf("%w: %d answers for %d claims", venti.ErrUnavailable, len(held), len(marks))
+			}
+			c.reply(h, err, appendBools(nil, held), nil, nil)
+		}, err
+	case kDivert:
+		v, err := parseDiversion(body)
+		return func() { c.reply(h, c.handler.Divert(ctx, c.id, v), nil, nil, nil) }, err
+	case kGrant:
+		owner, err := c.grant(body)
+		return func() { c.reply(h, nil, owner[:], nil, nil) }, err
+	}
+	return func() { c.reply(h, nil, nil, nil, nil) }, nil // a ping
+}
+
+// grant checks a grant and notes its owner.
+func (c *served) grant(body []byte) (dhash.Owner, error) {
+	owner, err := c.cfg.Grant(c.id, body)
+	if err != nil {
+		return dhash.Owner{}, fmt.Errorf("%w: %w", ErrNotGranted, err)
+	}
+	if _, known := c.grants[owner]; !known && len(c.grants) >= maxGrants {
+		return dhash.Owner{}, fmt.Errorf("%w: %d owners on one stream", dhash.ErrBusy, maxGrants)
+	}
+	c.grants[owner] = struct{}{}
+	return owner, nil
+}
+
+// get serves a get.
+func (c *served) get(ctx context.Context, h head, want Want) {
+	var f *dhash.Fragment
+	held, err := c.load(ctx, loadGuess, func() (size int64, err error) {
+		f, err = c.handler.Get(ctx, c.id, want)
+		if err != nil {
+			return 0, err
+		}
+		return int64(len(f.Payload)), nil
+	})
+	if err != nil {
+		c.reply(h, err, nil, nil, held)
+		return
+	}
+	c.reply(h, nil, f.AppendHeader(make([]byte, 0, 256)), f.Payload, held)
+}
+
+// have serves a have.
+func (c *served) have(ctx context.Context, h head, owner dhash.Owner, scores []venti.Score) {
+	var body []byte
+	held, err := c.load(ctx, int64(len(scores))*(1+heldSize), func() (int64, error) {
+		all, err := c.handler.Have(ctx, c.id, owner, scores)
+		if err == nil && len(all) != len(scores) {
+			err = fmt.Errorf("%w: %d answers for %d scores", venti.ErrUnavailable, len(all), len(scores))
+		}
+		body = appendHeld(nil, all)
+		return int64(len(body)), err
+	})
+	c.reply(h, err, body, nil, held)
+}
+
+// load waits until there is room for an answer of about so many bytes, and until it is this request's turn, and has the
+// handler work. The room that the answer really needs is taken afterwards; free gives it back.
+func (c *served) load(ctx context.Context, guess int64, work func() (size int64, err error)) (free func(), err error) {
+	if err := c.inReply.take(ctx, guess); err != nil {
+		return nil, err
+	}
+	if err := c.answers.take(ctx, guess); err != nil {
+		c.inReply.give(guess)
+		return nil, err
+	}
+	size := int64(0)
+	select {
+	case c.loads <- struct{}{}: // whoever has one gives it back without waiting for a member
+		size, err = work()
+		<-c.loads
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	c.inReply.adjust(guess, size)
+	c.answers.adjust(guess, size)
+	return func() {
+		c.answers.give(size)
+		c.inReply.give(size)
+	}, err
+}
+
+// reply sends the answer to a request, or the refusal that tells err, and then calls free and gives the slot back.
+func (c *served) reply(h head, err error, body, payload []byte, free func()) {
+	k := h.kind | answer
+	if err != nil {
+		k, body, payload = rRefusal, appendRefusal(nil, err), nil
+	}
+	f := &frame{head: appendHead(make([]byte, 0, headSize+len(body)), k, h.id, len(body)+len(payload)), payload: payload}
+	f.head = append(f.head, body...)
+	f.done = func(error) {
+		if free != nil {
+			free()
+		}
+		<-c.slots
+	}
+	if c.out.push(f) != nil {
+		f.done(nil)
+	}
+}
+
+// refuse sends a refusal and gives the slot back.
+func (c *served) refuse(id uint32, err error) { c.reply(head{id: id}, err, nil, nil, nil) }
