@@ -95,7 +95,7 @@ func TestEverySubset(t *testing.T) {
 func TestRandomSubsets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	var e codec.Encoder
-	for range 600 {
+	for range 150 {
 		c := dhash.Code{Total: 1 + rng.IntN(dhash.MaxTotal)}
 		c.Need = 1 + rng.IntN(c.Total)
 		block := random(rng, rng.IntN(5000))
