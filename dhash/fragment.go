@@ -76,6 +76,9 @@ func node(left, right Hash) Hash {
 // nearest to the leaf first.
 func Proofs(leaves []Hash) (root Hash, proofs [][]Hash) {
 	proofs = make([][]Hash, len(leaves))
+	for i := range proofs {
+		proofs[i] = make([]Hash, 0, ProofLen(i, len(leaves)))
+	}
 	return grow(leaves, proofs), proofs
 }
 
