@@ -13,20 +13,20 @@ import (
 var errOwners = fmt.Errorf("%w: %d owners claim the fragment, and no more can", dhash.ErrQuota, maxOwners)
 
 // claim adds an owner to those of a fragment that is there. The caller holds its lock.
-func (s *Store) claim(ctx context.Context, owner dhash.Owner, r row) error {
-	if _, ok := r.claims.find(owner); ok {
+func (s *Store) claim(ctx context.Context, claim dhash.Claim, r row) error {
+	if r.claims.has(claim) {
 		return nil
 	}
-	if len(r.claims.owners) >= maxOwners {
+	if !r.claims.takes(claim.Owner) {
 		return errOwners
 	}
-	if err := s.checkCodings(ctx, owner, r.name); err != nil {
+	if err := s.checkCodings(ctx, claim.Owner, r.name); err != nil {
 		return err
 	}
 	now := r
-	now.claims = r.claims.with(owner)
+	now.claims = r.claims.with(claim)
 	size := -recordSize(1 + now.claims.size())
-	if err := s.admit(&r, &now, owner, size); err != nil {
+	if err := s.admit(&r, &now, claim.Owner, size); err != nil {
 		return err
 	}
 	if err := s.appendClaims(now); err != nil {
@@ -46,26 +46,32 @@ func (s *Store) appendClaims(r row) error {
 	return err
 }
 
-// Claim adds an owner's claim to fragments that are here, and reports for each name whether it is: an owner whose
+// A Marked is a fragment with the mark of an owner's claim on it.
+type Marked struct {
+	Name
+	Mark [16]byte
+}
+
+// Claim adds an owner's claims to fragments that are here, and reports for each whether it is: an owner whose
 // blocks are here already need not send them again. It returns when the claims are durable. Errors wrap dhash.ErrQuota
 // or venti.ErrUnavailable; claims before the failing one may have been made.
-func (s *Store) Claim(ctx context.Context, owner dhash.Owner, names []Name) ([]bool, error) {
+func (s *Store) Claim(ctx context.Context, owner dhash.Owner, marks []Marked) ([]bool, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	here := make([]bool, len(names))
-	for i, n := range names {
-		ok, err := s.claimOne(ctx, owner, n)
+	here := make([]bool, len(marks))
+	for i, m := range marks {
+		ok, err := s.claimOne(ctx, dhash.Claim{Owner: owner, Mark: m.Mark}, m.Name)
 		if err != nil {
-			return nil, fmt.Errorf("claiming %v: %w", n, unavailable(err))
+			return nil, fmt.Errorf("claiming %v: %w", m.Name, unavailable(err))
 		}
 		here[i] = ok
 	}
 	return here, s.commit(ctx)
 }
 
-func (s *Store) claimOne(ctx context.Context, owner dhash.Owner, n Name) (bool, error) {
+func (s *Store) claimOne(ctx context.Context, claim dhash.Claim, n Name) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -74,7 +80,7 @@ func (s *Store) claimOne(ctx context.Context, owner dhash.Owner, n Name) (bool, 
 	if err != nil || !ok || r.bad {
 		return false, err
 	}
-	return true, s.claim(ctx, owner, r)
+	return true, s.claim(ctx, claim, r)
 }
 
 // commit makes durable what was appended.

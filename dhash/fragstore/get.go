@@ -18,14 +18,14 @@ type Held struct {
 	Code   dhash.Code
 	Length int           // of the block, in bytes
 	Size   int64         // of the encoded fragment, in bytes
-	Owners []dhash.Owner // who claims it; empty if it is trash
+	Claims []dhash.Claim // of whoever needs it; none if it is trash
 }
 
 // Trash reports whether nobody claims the fragment any more.
-func (h Held) Trash() bool { return len(h.Owners) == 0 }
+func (h Held) Trash() bool { return len(h.Claims) == 0 }
 
 func (r *row) held() Held {
-	return Held{Name: r.name, Code: r.code, Length: r.length, Size: r.size(), Owners: r.claims.owners}
+	return Held{Name: r.name, Code: r.code, Length: r.length, Size: r.size(), Claims: r.claims.of}
 }
 
 // Have returns, in the order of scores, which fragments of each block are here: those that are claimed first, and among
@@ -53,7 +53,7 @@ func (s *Store) Have(ctx context.Context, scores []venti.Score) ([][]Held, error
 func (s *Store) good(ctx context.Context, score venti.Score) ([]row, error) {
 	rows, err := s.ofScore(ctx, score)
 	rows = slices.DeleteFunc(rows, func(r row) bool { return r.bad })
-	slices.SortStableFunc(rows, func(a, b row) int { return len(b.claims.owners) - len(a.claims.owners) })
+	slices.SortStableFunc(rows, func(a, b row) int { return len(b.claims.of) - len(a.claims.of) })
 	return rows, err
 }
 
@@ -99,7 +99,7 @@ func errNone(score venti.Score) error {
 }
 
 // MaxOverhead is how many bytes a stored fragment is longer than the encoded one, at most.
-const MaxOverhead = recordHeader + recordLen + 16 + maxOwners*len(dhash.Owner{})
+const MaxOverhead = recordHeader + recordLen + 16 + maxOwners*claimSize
 
 // read reads the fragment of r and verifies it.
 func (s *Store) read(ctx context.Context, r row, buf []byte) ([]byte, error) {

@@ -22,35 +22,35 @@ const (
 	recordHeader = 20 // of a record in the arenas
 )
 
-// Put stores an encoded fragment on behalf of an owner, who claims it from then on, and returns its coding. When it
-// returns nil, fragment and claim are durable; callers that come together share one fsync. Putting what is there already
-// is cheap and no error. A fragment that is known to be damaged is replaced.
+// Put stores a fragment on behalf of an owner, who claims it from then on. When it returns nil, fragment and claim are
+// durable; callers that come together share one fsync. Putting what is there already is cheap and no error. A fragment
+// that is known to be damaged is replaced.
 //
-// Put parses the fragment and computes its coding from the payload: whatever it says, it is stored under what it is. It
-// does not keep or change encoded. Errors wrap dhash.ErrFragment, dhash.ErrFull, dhash.ErrQuota, or
+// coding is what the caller computed from the payload (Fragment.Coding): a fragment is stored under what it is, whatever
+// it was sent as. Put does not keep or change f. Errors wrap dhash.ErrFragment, dhash.ErrFull, dhash.ErrQuota, or
 // venti.ErrUnavailable if the disk fails.
-func (s *Store) Put(ctx context.Context, owner dhash.Owner, encoded []byte) (dhash.Coding, error) {
-	f, err := dhash.ParseFragment(encoded)
-	if err != nil {
-		return dhash.Coding{}, fmt.Errorf("storing a fragment: %w", err)
+func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, coding dhash.Coding) error {
+	if err := f.Validate(); err != nil {
+		return fmt.Errorf("storing a fragment: %w", err)
 	}
-	r := row{name: Name{f.Score, f.Coding(), f.Index}, code: f.Code, length: f.Length}
+	r := row{name: Name{f.Score, coding, f.Index}, code: f.Code, length: f.Length}
 	if err := s.enter(ctx); err != nil {
-		return dhash.Coding{}, err
+		return err
 	}
 	defer s.leave()
-	if err = s.put(ctx, owner, r, encoded); err == nil {
+	err := s.put(ctx, claim, r, f)
+	if err == nil {
 		err = s.arena.Sync(ctx)
 	}
 	s.x.FlushSoon()
 	if err != nil {
-		return dhash.Coding{}, fmt.Errorf("storing %v: %w", r.name, unavailable(err))
+		return fmt.Errorf("storing %v: %w", r.name, unavailable(err))
 	}
-	return r.name.Coding, nil
+	return nil
 }
 
 // put appends the fragment that r describes, or the claim if it is there already.
-func (s *Store) put(ctx context.Context, owner dhash.Owner, r row, encoded []byte) error {
+func (s *Store) put(ctx context.Context, claim dhash.Claim, r row, f *dhash.Fragment) error {
 	key := r.name.rowKey(rowFragment)
 	defer s.x.Lock(key).Unlock()
 	old, ok, err := s.find(ctx, r.name)
@@ -58,27 +58,27 @@ func (s *Store) put(ctx context.Context, owner dhash.Owner, r row, encoded []byt
 		return err
 	}
 	if ok && !old.bad {
-		return s.claim(ctx, owner, old)
+		return s.claim(ctx, claim, old)
 	}
-	if err := s.checkCodings(ctx, owner, r.name); err != nil {
+	if err := s.checkCodings(ctx, claim.Owner, r.name); err != nil {
 		return err
 	}
 	was := (*row)(nil)
 	if ok { // it was damaged: whoever needed it still does
 		was, r.claims = &old, old.claims
 	}
-	if len(r.claims.owners) >= maxOwners {
+	if !r.claims.takes(claim.Owner) {
 		return errOwners
 	}
-	r.claims = r.claims.with(owner)
-	buf := s.buffer(len(encoded) + r.claims.size() + 1)
+	r.claims = r.claims.with(claim)
+	buf := s.buffer(int(r.size()) + r.claims.size() + 1)
 	defer s.buffers.Put(buf)
-	data := appendFragmentData((*buf)[:0], r.claims, encoded)
+	data := f.Append(appendClaimsData((*buf)[:0], r.claims))
 	size := recordSize(len(data))
 	if err := s.room.Check(int(size)); err != nil {
 		return fmt.Errorf("%w: %w", dhash.ErrFull, err)
 	}
-	if err := s.admit(was, &r, owner, size); err != nil {
+	if err := s.admit(was, &r, claim.Owner, size); err != nil {
 		return err
 	}
 	if _, err = s.x.Append(kindFragment, r.name.recordKey(), data, key, r.indexRow()); err != nil {

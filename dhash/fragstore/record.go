@@ -17,25 +17,42 @@ var errRecord = errors.New("record of a fragment store")
 // maxOwners is how many owners may claim one fragment.
 const maxOwners = 256
 
+// claimSize is the length of an encoded claim: owner, then mark.
+const claimSize = len(dhash.Owner{}) + len(dhash.Claim{}.Mark)
+
 // claims says who needs a fragment.
 type claims struct {
-	owners []dhash.Owner // ascending
-	since  int64         // when the last of them let it go, in seconds since 1970; only if there are none
+	of    []dhash.Claim // by owner, ascending
+	since int64         // when the last of them let it go, in seconds since 1970; only if there are none
 }
 
-func (c claims) trash() bool { return len(c.owners) == 0 }
+func (c claims) trash() bool { return len(c.of) == 0 }
 
 func (c claims) find(o dhash.Owner) (int, bool) {
-	return slices.BinarySearchFunc(c.owners, o, func(a, b dhash.Owner) int { return bytes.Compare(a[:], b[:]) })
+	return slices.BinarySearchFunc(c.of, o, func(a dhash.Claim, o dhash.Owner) int { return bytes.Compare(a.Owner[:], o[:]) })
 }
 
-// with returns the claims with one of o.
-func (c claims) with(o dhash.Owner) claims {
-	i, ok := c.find(o)
+// has reports whether claim is among the claims, with the same mark.
+func (c claims) has(claim dhash.Claim) bool {
+	i, ok := c.find(claim.Owner)
+	return ok && c.of[i] == claim
+}
+
+// with returns the claims with claim, in place of one of the same owner if there is any.
+func (c claims) with(claim dhash.Claim) claims {
+	i, ok := c.find(claim.Owner)
 	if ok {
-		return c
+		of := slices.Clone(c.of)
+		of[i] = claim
+		return claims{of: of}
 	}
-	return claims{owners: slices.Insert(slices.Clone(c.owners), i, o)}
+	return claims{of: slices.Insert(slices.Clone(c.of), i, claim)}
+}
+
+// takes reports whether the owner has a claim, or may have one more.
+func (c claims) takes(o dhash.Owner) bool {
+	_, ok := c.find(o)
+	return ok || len(c.of) < maxOwners
 }
 
 // without returns the claims without that of o, which was let go at a time, in seconds since 1970.
@@ -44,18 +61,19 @@ func (c claims) without(o dhash.Owner, now int64) claims {
 	if !ok {
 		return c
 	}
-	left := slices.Delete(slices.Clone(c.owners), i, i+1)
+	left := slices.Delete(slices.Clone(c.of), i, i+1)
 	if len(left) > 0 {
-		return claims{owners: left}
+		return claims{of: left}
 	}
 	return claims{since: max(0, now)}
 }
 
 // append appends the encoding of c.
 func (c claims) append(b []byte) []byte {
-	b = venti.AppendUint(b, uint64(len(c.owners)))
-	for _, o := range c.owners {
-		b = append(b, o[:]...)
+	b = venti.AppendUint(b, uint64(len(c.of)))
+	for i := range c.of {
+		b = append(b, c.of[i].Owner[:]...)
+		b = append(b, c.of[i].Mark[:]...)
 	}
 	if c.trash() {
 		b = venti.AppendUint(b, uint64(c.since))
@@ -68,7 +86,7 @@ func (c claims) size() int {
 	if c.trash() {
 		return 1 + uintLen(uint64(c.since))
 	}
-	return uintLen(uint64(len(c.owners))) + len(c.owners)*len(dhash.Owner{})
+	return uintLen(uint64(len(c.of))) + len(c.of)*claimSize
 }
 
 func uintLen(v uint64) int {
@@ -83,16 +101,17 @@ func uintLen(v uint64) int {
 func decodeClaims(d *venti.Decoder) (c claims) {
 	n := int(d.Uint(maxOwners))
 	for range n {
-		var o dhash.Owner
-		copy(o[:], d.Fixed(len(o)))
+		var claim dhash.Claim
+		copy(claim.Owner[:], d.Fixed(len(claim.Owner)))
+		copy(claim.Mark[:], d.Fixed(len(claim.Mark)))
 		if d.Err() != nil {
 			return claims{}
 		}
-		if len(c.owners) > 0 && bytes.Compare(c.owners[len(c.owners)-1][:], o[:]) >= 0 {
+		if len(c.of) > 0 && bytes.Compare(c.of[len(c.of)-1].Owner[:], claim.Owner[:]) >= 0 {
 			d.Fail(errors.New("owners are not in order"))
 			return claims{}
 		}
-		c.owners = append(c.owners, o)
+		c.of = append(c.of, claim)
 	}
 	if n == 0 {
 		c.since = int64(d.Uint(1<<63 - 1))
@@ -107,9 +126,9 @@ func decodeVersion(d *venti.Decoder) {
 	}
 }
 
-// appendFragmentData appends the data of a fragment record.
+// appendFragmentData appends the data of a fragment record, which begins like that of a claims record.
 func appendFragmentData(b []byte, c claims, encoded []byte) []byte {
-	return append(c.append(append(b, recordVersion)), encoded...)
+	return append(appendClaimsData(b, c), encoded...)
 }
 
 // parseFragmentData reads what appendFragmentData wrote. encoded and what the fragment holds alias data.

@@ -99,7 +99,8 @@ func (s *Store) account(r *row, sign int64) {
 		return
 	}
 	s.count.claimed.add(sign, bytes)
-	for _, o := range r.claims.owners {
+	for i := range r.claims.of {
+		o := r.claims.of[i].Owner
 		u := s.owners[o]
 		u.add(sign, bytes)
 		if u.Fragments > 0 {

@@ -1,0 +1,24 @@
+// Package gateway makes a venti.Store of a swarm: it puts, gets and claims whole blocks.
+//
+// A Put encodes the block, sends its fragments to all of the members that are to hold them at once, and returns while they
+// travel; a window of bytes bounds how many do. A block counts as stored when the code's Threshold of fragments is held by
+// enough different failure domains, each of which has acknowledged what is on its disk. The rest goes on in the
+// background; where a member refuses, fails or lags far behind the others, the next closest takes its place (DHash's
+// insert, and PAST's replica diversion, Rowstron and Druschel, SOSP 2001, section 3.3). Sync waits for all of it. What was
+// stored below the threshold is said in the Report, and what cannot be brought back at all makes Sync fail.
+//
+// A Get asks the members that answer fastest for one fragment more than the block needs, asks another whenever an answer
+// is later than that member's 95th percentile or is bad, and decodes as soon as enough good fragments of one coding are
+// there (hedged requests: Dean and Barroso, "The tail at scale", CACM 2013). The block's score has the last word. A member
+// whose fragment was bad is named, and is sent the right one.
+//
+// Which members hold a block is computed from the roster (package placement). No lookup and no roster request is made for a
+// block; only a block that could not be found that way is looked up in the DHT, once.
+//
+// # What an owner believes
+//
+// Anybody in the swarm can store junk under any score. So Has and Put believe that a block is held only by the owner's
+// own mark: a keyed hash of score and coding that the owner left with its claim, and that nobody else can make
+// (dhash.Claim). A block that others hold for themselves is encoded here, and where the holders have the very same coding
+// they are asked to note the owner's claim instead of being sent the bytes.
+package gateway

@@ -1,0 +1,422 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/peer"
+	"ventidhash/dhash/placement"
+	"ventidhash/venti"
+)
+
+const (
+	// When an answer is later than this, or than the member's 95th percentile if that is known, another member is asked.
+	hedgeFloor   = 20 * time.Millisecond
+	hedgeUnknown = 300 * time.Millisecond
+	hedgeMax     = 2 * time.Second
+
+	maxAvoid = peer.MaxAvoid      // codings that turned out to be junk, for one block
+	maxSeen  = 4 * dhash.MaxTotal // members that one block is looked for at
+)
+
+// Get implements venti.Store.
+func (g *Gateway) Get(ctx context.Context, s venti.Score) ([]byte, error) {
+	block, err := g.get(ctx, s)
+	if err != nil {
+		return nil, &venti.BlockError{Op: "get", Score: s, Err: err}
+	}
+	return block, nil
+}
+
+func (g *Gateway) get(ctx context.Context, s venti.Score) ([]byte, error) {
+	if err := errors.Join(ctx.Err(), g.life.Err()); err != nil {
+		return nil, err
+	}
+	if s == venti.ZeroScore() {
+		return []byte{}, nil
+	}
+	if block := g.inFlight(s); block != nil {
+		return block, nil
+	}
+	block, _, err := g.fetch(ctx, s)
+	return block, err
+}
+
+// inFlight returns a block that is on its way to its holders, or nil.
+func (g *Gateway) inFlight(s venti.Score) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.flying[s]
+	if p == nil {
+		return nil
+	}
+	fragments := make([]*dhash.Fragment, p.enc.Code.Need)
+	for i := range fragments {
+		f := p.enc.Fragment(i)
+		fragments[i] = &f
+	}
+	block, err := g.codec.Decode(p.enc.Coding, fragments) // the buffer stays while p flies
+	if err != nil {
+		return nil
+	}
+	return block
+}
+
+// fetch gets a block from its holders, and says which coding it was decoded from.
+func (g *Gateway) fetch(ctx context.Context, s venti.Score) ([]byte, dhash.Coding, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	table := g.cfg.Table()
+	code := g.cfg.Code(max(1, table.Len()), false)
+	members := g.holders(table, s, code)
+	f := &getting{g: g, score: s, ctx: ctx, guess: code, results: make(chan answer), groups: map[dhash.Coding]*group{},
+		out: map[dhash.ID]asked{}, seen: map[dhash.ID]bool{}}
+	first := min(code.Total, len(members))
+	f.queue = append(g.ranked(members[:first]), members[first:]...)
+	for _, m := range members {
+		f.seen[m.ID] = true
+	}
+	block, coding, err := f.run()
+	cancel()
+	for ; f.flights > 0; f.flights-- {
+		<-f.results
+	}
+	if err == nil {
+		f.blame(block, coding)
+	}
+	return block, coding, err
+}
+
+// ranked orders members by how soon an answer is to be expected. Those that lagged or are not alive come last.
+func (g *Gateway) ranked(members []placement.Member) []placement.Member {
+	rank := make(map[dhash.ID]float64, len(members))
+	for _, m := range members {
+		mean, _ := g.cfg.Peers.Latency(m.ID)
+		r := float64(cmp.Or(mean, time.Millisecond)) * (0.75 + rand.Float64()/2) // so that equals share the work
+		if g.slow.is(m.ID) || !g.cfg.Alive(m.ID) {
+			r += float64(time.Hour)
+		}
+		rank[m.ID] = r
+	}
+	out := slices.Clone(members)
+	slices.SortFunc(out, func(a, b placement.Member) int { return cmp.Compare(rank[a.ID], rank[b.ID]) })
+	return out
+}
+
+// getting is a block being fetched.
+type getting struct {
+	g     *Gateway
+	score venti.Score
+	ctx   context.Context // of all requests
+	guess dhash.Code      // until a fragment has told
+
+	queue   []placement.Member // to be asked, the most promising first
+	seen    map[dhash.ID]bool  // was in the queue once
+	out     map[dhash.ID]asked
+	flights int
+	results chan answer
+
+	groups   map[dhash.Coding]*group
+	avoid    []dhash.Coding // junk
+	absent   int            // members that hold nothing of the block
+	silent   int            // members that could not be asked
+	bad      []placement.Member
+	looked   bool // the DHT was asked
+	lastErrs error
+}
+
+// asked is a member that was asked and has not answered.
+type asked struct {
+	late   time.Time // when another one is asked in its place
+	hedged bool
+}
+
+// A group is the good fragments of one coding.
+type group struct {
+	need      int
+	fragments map[int]*dhash.Fragment
+	from      []placement.Member
+}
+
+type answer struct {
+	member   placement.Member
+	fragment *dhash.Fragment
+	coding   dhash.Coding
+	err      error
+}
+
+// run asks members until the block is there, or nobody is left to ask.
+func (f *getting) run() ([]byte, dhash.Coding, error) {
+	patience := time.NewTimer(f.g.cfg.Patience)
+	defer patience.Stop()
+	tick := time.NewTimer(hedgeUnknown)
+	defer tick.Stop()
+	for {
+		f.ask()
+		if len(f.out) == 0 && !f.lookup() {
+			return nil, dhash.Coding{}, f.verdict()
+		}
+		tick.Reset(f.nextHedge())
+		select {
+		case a := <-f.results:
+			f.flights--
+			f.take(a)
+			if block, coding, ok := f.decode(a.coding); ok {
+				return block, coding, nil
+			}
+		case <-tick.C:
+			f.hedge()
+		case <-patience.C:
+			f.silent += len(f.out)
+			return nil, dhash.Coding{}, f.verdict()
+		case <-f.ctx.Done():
+			return nil, dhash.Coding{}, f.ctx.Err()
+		case <-f.g.life.Done():
+			return nil, dhash.Coding{}, fmt.Errorf("%w: the gateway was closed", venti.ErrUnavailable)
+		}
+	}
+}
+
+// missing returns how many more good fragments it takes, in the best case.
+func (f *getting) missing() int {
+	least := f.guess.Need
+	for i := range f.groups {
+		least = min(least, f.groups[i].need-len(f.groups[i].fragments))
+	}
+	if len(f.groups) == 1 {
+		for _, g := range f.groups {
+			return g.need - len(g.fragments)
+		}
+	}
+	return least
+}
+
+// ask keeps one request more under way than fragments are missing. Requests that lag do not count.
+func (f *getting) ask() {
+	waiting := 0
+	for _, a := range f.out {
+		if !a.hedged {
+			waiting++
+		}
+	}
+	for ; waiting < f.missing()+1 && len(f.queue) > 0; waiting++ {
+		f.request(f.queue[0])
+		f.queue = f.queue[1:]
+	}
+}
+
+func (f *getting) request(m placement.Member) {
+	_, p95 := f.g.cfg.Peers.Latency(m.ID)
+	wait := hedgeUnknown
+	if p95 > 0 {
+		wait = min(max(p95, hedgeFloor), hedgeMax)
+	}
+	f.out[m.ID] = asked{late: time.Now().Add(wait)}
+	f.flights++
+	avoid := slices.Clone(f.avoid)
+	f.g.count(func(c *Counts) { c.Gets++ })
+	f.g.work.Go(func() {
+		fragment, coding, err := f.g.cfg.Peers.Get(f.ctx, m.ID, peer.Want{Score: f.score, Avoid: avoid})
+		f.results <- answer{m, fragment, coding, err}
+	})
+}
+
+// nextHedge returns how long it is until an answer is late.
+func (f *getting) nextHedge() time.Duration {
+	next := hedgeMax
+	for _, a := range f.out {
+		if !a.hedged {
+			next = min(next, time.Until(a.late))
+		}
+	}
+	return max(next, time.Millisecond)
+}
+
+// hedge marks the requests that lag, so that others are asked as well.
+func (f *getting) hedge() {
+	now := time.Now()
+	for id, a := range f.out {
+		if !a.hedged && now.After(a.late) {
+			a.hedged = true
+			f.out[id] = a
+			f.g.count(func(c *Counts) { c.Hedges++ })
+			if len(f.queue) > 0 {
+				f.request(f.queue[0])
+				f.queue = f.queue[1:]
+			}
+		}
+	}
+}
+
+// take deals with an answer.
+func (f *getting) take(a answer) {
+	was := f.out[a.member.ID]
+	delete(f.out, a.member.ID)
+	switch {
+	case a.err == nil:
+		if was.hedged {
+			f.g.slow.set(a.member.ID)
+		}
+		gr := f.groups[a.coding]
+		if gr == nil {
+			gr = &group{need: a.fragment.Code.Need, fragments: map[int]*dhash.Fragment{}}
+			f.groups[a.coding] = gr
+		}
+		gr.fragments[a.fragment.Index] = a.fragment
+		gr.from = append(gr.from, a.member)
+	case errors.Is(a.err, dhash.ErrNoFragment):
+		f.absent++
+		if r, ok := errors.AsType[*peer.Refusal](a.err); ok && r.Diverted != "" && !f.seen[r.Diverted] && len(f.seen) < maxSeen {
+			f.seen[r.Diverted] = true
+			f.queue = append(f.queue, placement.Member{ID: r.Diverted})
+		}
+	case errors.Is(a.err, dhash.ErrFragment), errors.Is(a.err, venti.ErrCorrupt):
+		f.bad = append(f.bad, a.member)
+		f.g.cfg.Log.Warn("member sent a bad fragment", slog.String("member", a.member.ID.Short()),
+			slog.String("block", f.score.Short()), slog.Any("err", a.err))
+	default:
+		f.silent++
+		f.lastErrs = a.err
+		if f.ctx.Err() == nil {
+			f.g.noteFailure(a.member, a.err)
+		}
+	}
+}
+
+// decode tries to make the block of the fragments of a coding.
+func (f *getting) decode(c dhash.Coding) ([]byte, dhash.Coding, bool) {
+	gr := f.groups[c]
+	if gr == nil || len(gr.fragments) < gr.need {
+		return nil, c, false
+	}
+	fragments := make([]*dhash.Fragment, 0, len(gr.fragments))
+	for _, fr := range gr.fragments {
+		fragments = append(fragments, fr)
+	}
+	block, err := f.g.codec.Decode(c, fragments)
+	if err == nil {
+		return block, c, true
+	}
+	// Each fragment is what its coding says, and together they are not the block: somebody stored junk under its score.
+	f.g.cfg.Log.Warn("a coding of the block is junk", slog.String("block", f.score.Short()), slog.Any("err", err))
+	delete(f.groups, c)
+	if len(f.avoid) < maxAvoid {
+		f.avoid = append(f.avoid, c)
+		f.queue = append(f.queue, gr.from...) // they may hold others
+	}
+	return nil, c, false
+}
+
+// lookup asks the DHT who is closest to the block, once, and reports whether that made anybody to ask.
+func (f *getting) lookup() bool {
+	if f.looked || f.g.cfg.Lookup == nil {
+		return false
+	}
+	f.looked = true
+	f.g.count(func(c *Counts) { c.Lookups++ })
+	ids, err := f.g.cfg.Lookup(f.ctx, f.score)
+	if err != nil {
+		f.g.cfg.Log.Debug("lookup in the DHT failed", slog.Any("err", err))
+		return false
+	}
+	for _, id := range ids {
+		if !f.seen[id] {
+			f.seen[id] = true
+			f.queue = append(f.queue, placement.Member{ID: id})
+		}
+	}
+	return len(f.queue) > 0
+}
+
+// verdict says why the block is not there: it is absent if all who should have it say so, damaged if nobody is left who
+// might have a good fragment, else unavailable.
+func (f *getting) verdict() error {
+	good, need := 0, f.guess.Need
+	for _, gr := range f.groups {
+		if len(gr.fragments) > good {
+			good, need = len(gr.fragments), gr.need
+		}
+	}
+	switch {
+	case f.silent > 0 || f.absent == 0 && len(f.bad) == 0 && good == 0:
+		return fmt.Errorf("%w: %d of the %d fragments that it takes were found; %d members did not answer, %d hold none%s",
+			venti.ErrUnavailable, good, need, f.silent, f.absent, because(f.lastErrs))
+	case len(f.bad) > 0 || len(f.avoid) > 0:
+		return fmt.Errorf("%w: %d of the %d fragments that it takes are good; %d members sent bad ones", venti.ErrCorrupt, good,
+			need, len(f.bad))
+	case good > 0:
+		return fmt.Errorf("%w: only %d of the %d fragments that it takes were found, though all members answered",
+			venti.ErrUnavailable, good, need)
+	}
+	return venti.ErrNotFound
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return " (the last: " + err.Error() + ")"
+}
+
+// blame names the members whose fragments cannot be what an honest encoder made of the block, and sends them the right
+// ones.
+func (f *getting) blame(block []byte, coding dhash.Coding) {
+	gr := f.groups[coding]
+	var code dhash.Code
+	for _, fr := range gr.fragments {
+		code = fr.Code
+	}
+	for c, other := range f.groups {
+		for i, fr := range other.fragments {
+			if c != coding && fr.Code == code && fr.Length == len(block) {
+				f.g.cfg.Log.Warn("member holds a fragment that is not of this block", slog.String("block", f.score.Short()),
+					slog.Int("index", i))
+				f.bad = append(f.bad, other.from...)
+				break
+			}
+		}
+	}
+	if len(f.bad) > 0 {
+		f.g.mend(f.score, block, code, f.bad)
+	}
+}
+
+// mend sends members whose fragment was bad the one that they should have, in the background, unless too much of that is
+// under way.
+func (g *Gateway) mend(s venti.Score, block []byte, code dhash.Code, members []placement.Member) {
+	select {
+	case g.mends <- struct{}{}:
+	default:
+		return
+	}
+	block = slices.Clone(block)
+	g.work.Go(func() {
+		defer func() { <-g.mends }()
+		enc, err := g.codec.Encode(s, block, code)
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(g.life, g.cfg.Patience)
+		defer cancel()
+		holders := g.holders(g.cfg.Table(), s, code)
+		claim := dhash.Claim{Owner: g.cfg.Owner, Mark: g.mark(s, enc.Coding)}
+		for _, m := range members {
+			index := slices.IndexFunc(holders, func(h placement.Member) bool { return h.ID == m.ID })
+			if index < 0 || index >= code.Total {
+				continue
+			}
+			f := enc.Fragment(index)
+			if _, err := g.cfg.Peers.Put(ctx, m.ID, claim, &f); err != nil {
+				g.cfg.Log.Debug("a bad fragment could not be replaced", slog.String("member", m.ID.Short()), slog.Any("err", err))
+			} else {
+				g.count(func(c *Counts) { c.Mended++ })
+			}
+		}
+	})
+}

@@ -1,0 +1,236 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/member"
+	"ventidhash/venti"
+	"ventidhash/venti/wire"
+)
+
+// upgrade is the protocol of a connection that turns from HTTP to package wire's.
+const upgrade = "vdh-blocks/1"
+
+const (
+	maxSessions = 16
+	maxSurvey   = 4096 // scores in one request
+)
+
+// A Session is what a program tells the node of this machine that is to act for an owner.
+type Session struct {
+	Owner   dhash.Owner
+	Grant   []byte   // the owner's word, about the node that acts (member.Grant)
+	MarkKey [32]byte // the owner's
+}
+
+// control is the node's side of the socket in its folder, for programs of the same user. FORMAT.md lists the requests.
+type control struct {
+	n   *Node
+	log *slog.Logger
+
+	mu       sync.Mutex
+	sessions map[string]*gateway.Gateway
+}
+
+// serve answers until ctx is done.
+func (c *control) serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", c.status)
+	mux.HandleFunc("GET /v1/members", c.members)
+	mux.HandleFunc("PUT /v1/manifest", c.manifest)
+	mux.HandleFunc("POST /v1/blocks", func(w http.ResponseWriter, r *http.Request) { c.blocks(ctx, w, r) })
+	mux.HandleFunc("GET /v1/report/{session}", c.report)
+	mux.HandleFunc("POST /v1/survey/{session}", c.survey)
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(c.log.Handler(), slog.LevelDebug)}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	err := s.Serve(l)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// listen makes the socket in dir. One that is there is left over: the folder's lock is held.
+func listen(dir string) (net.Listener, error) {
+	name := filepath.Join(dir, socketFile)
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, fmt.Errorf("the socket for programs of this machine: %w", err)
+	}
+	if err := os.Chmod(name, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // whoever asked is gone, then
+}
+
+func (c *control) status(w http.ResponseWriter, r *http.Request) {
+	answer(w, c.n.Status())
+}
+
+func (c *control) members(w http.ResponseWriter, r *http.Request) {
+	answer(w, c.n.Members())
+}
+
+func (c *control) manifest(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, member.MaxManifest+1))
+	if err == nil {
+		err = c.n.setManifest(b)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer(w, c.n.Status())
+}
+
+// sessionOf reads what a program says about the owner that it acts for.
+func sessionOf(r *http.Request) (s Session, err error) {
+	b, err := hex.DecodeString(r.Header.Get("Vdh-Session"))
+	if err != nil || len(b) < len(s.Owner)+len(s.MarkKey) {
+		return s, errors.New("Vdh-Session: want owner, key of marks and grant in hexadecimal")
+	}
+	copy(s.Owner[:], b)
+	copy(s.MarkKey[:], b[len(s.Owner):])
+	s.Grant = b[len(s.Owner)+len(s.MarkKey):]
+	return s, nil
+}
+
+func (s Session) header() string {
+	b := append(append(append([]byte(nil), s.Owner[:]...), s.MarkKey[:]...), s.Grant...)
+	return hex.EncodeToString(b)
+}
+
+// blocks turns a connection into one of package wire's, whose store is a gateway for the owner named.
+func (c *control) blocks(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	s, err := sessionOf(r)
+	if err == nil && r.Header.Get("Upgrade") != upgrade {
+		err = fmt.Errorf("want Upgrade: %s", upgrade)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	g, err := c.n.Gateway(s)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	defer g.Close()
+	id, err := c.begin(g)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer c.end(id)
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Time{})
+	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\nVdh-Session: %s\r\n\r\n", upgrade, id)
+	if err != nil {
+		return
+	}
+	server := &wire.Server{Store: g, Log: c.log}
+	if err := server.Serve(ctx, newLone(conn, rw.Reader)); err != nil && !errors.Is(err, net.ErrClosed) {
+		c.log.Debug("session ended", slog.Any("err", err))
+	}
+}
+
+func (c *control) begin(g *gateway.Gateway) (string, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	id := hex.EncodeToString(b[:])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.sessions) >= maxSessions {
+		return "", fmt.Errorf("%d programs use this node already", maxSessions)
+	}
+	c.sessions[id] = g
+	return id, nil
+}
+
+func (c *control) end(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sessions, id)
+}
+
+func (c *control) session(w http.ResponseWriter, r *http.Request) *gateway.Gateway {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.sessions[r.PathValue("session")]
+	if g == nil {
+		http.Error(w, "there is no such session", http.StatusNotFound)
+	}
+	return g
+}
+
+func (c *control) report(w http.ResponseWriter, r *http.Request) {
+	if g := c.session(w, r); g != nil {
+		answer(w, told{g.Report(), g.Counts()})
+	}
+}
+
+// told is the answer to a report.
+type told struct {
+	Report gateway.Report
+	Counts gateway.Counts
+}
+
+// survey reads scores, and answers with a line of JSON for each.
+func (c *control) survey(w http.ResponseWriter, r *http.Request) {
+	g := c.session(w, r)
+	if g == nil {
+		return
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxSurvey*venti.ScoreSize+1))
+	if err != nil || len(b)%venti.ScoreSize != 0 || len(b) > maxSurvey*venti.ScoreSize {
+		http.Error(w, fmt.Sprintf("want up to %d scores of %d bytes", maxSurvey, venti.ScoreSize), http.StatusBadRequest)
+		return
+	}
+	scores := make([]venti.Score, len(b)/venti.ScoreSize)
+	for i := range scores {
+		copy(scores[i][:], b[i*venti.ScoreSize:])
+	}
+	states := make([]gateway.State, 0, len(scores))
+	err = g.Survey(r.Context(), scores, func(st gateway.State) error {
+		states = append(states, st)
+		return nil
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	answer(w, states)
+}

@@ -1,0 +1,241 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/kad"
+	"ventidhash/dhash/member"
+	"ventidhash/dhash/peer"
+)
+
+// Config says which member to be, and how. Folder, Domain and Capacity are needed.
+type Config struct {
+	Folder *Folder
+
+	Listen   []string // multiaddrs; none listens nowhere
+	Announce []string // multiaddrs to tell others in place of those
+	NAT      bool     // others cannot dial this machine: help with that
+
+	Name     string // for people; empty is the machine's name
+	Domain   string // failure domain, "site/host"
+	Program  string // version of the program
+	Capacity int64  // bytes to lend
+
+	// Fragments is the folder where the fragments are kept. Empty is "fragments" in the node's folder.
+	Fragments string
+
+	// Host is used in place of one made from Listen, for simulations. Run closes it.
+	Host host.Host
+
+	Log *slog.Logger // nil discards
+}
+
+// Validate returns an error that names the field and the rule, if there is one to name.
+func (c Config) Validate() error {
+	switch {
+	case c.Folder == nil:
+		return errors.New("node: Folder is missing")
+	case c.Capacity <= 0:
+		return errors.New("node: a member lends something: Capacity is to be more than 0")
+	}
+	return nil
+}
+
+// A Node is one member, running or about to. Its methods may be called from many goroutines.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	p       *presence
+	store   *fragstore.Store
+	server  *peer.Server
+	control *control
+	socket  net.Listener
+	started time.Time
+}
+
+// Open makes a member ready: it opens its fragments, listens, and answers on the folder's socket once Run is called.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Name == "" {
+		cfg.Name, _ = os.Hostname()
+	}
+	if cfg.Fragments == "" {
+		cfg.Fragments = filepath.Join(cfg.Folder.Dir, storeDir)
+	}
+	n := &Node{cfg: cfg, log: cfg.Log, started: time.Now()}
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context) (err error) {
+	f := n.cfg.Folder
+	existing, err := f.keepsAt(n.cfg.Fragments)
+	if err != nil {
+		return err
+	}
+	n.store, err = fragstore.Open(ctx, fragstore.Config{Dir: n.cfg.Fragments, Existing: existing, Member: f.ID(),
+		Capacity: n.cfg.Capacity, Log: n.log})
+	if err != nil {
+		return err
+	}
+	if err := f.setKeepsAt(n.cfg.Fragments); err != nil {
+		return err
+	}
+	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
+		host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
+	if err != nil {
+		return err
+	}
+	n.server, err = peer.NewServer(n.p.host, &holder{n}, peer.ServerConfig{Member: n.p.service.Admitted, Grant: n.granted, Log: n.log})
+	if err != nil {
+		return err
+	}
+	n.control = &control{n: n, log: n.log, sessions: map[string]*gateway.Gateway{}}
+	n.socket, err = listen(f.Dir)
+	return err
+}
+
+// info is what this member says about itself.
+func (n *Node) info() member.Info {
+	st := n.store.Stats()
+	i := member.Info{Name: n.cfg.Name, Domain: n.cfg.Domain, Program: n.cfg.Program, State: member.Active, Capacity: n.cfg.Capacity,
+		Free: min(st.Free, n.cfg.Capacity)}
+	if st.Free < fullBelow(n.cfg.Capacity) {
+		i.State = member.Full
+	}
+	return i
+}
+
+// fullBelow returns how few bytes make a member say that it is full: a hundredth of what it lends, or 64 MiB if that is
+// less.
+func fullBelow(capacity int64) int64 { return min(capacity/100, 64<<20) }
+
+// infoGap is how often a member looks whether what it says about itself has changed.
+const infoGap = 10 * time.Second
+
+// Run serves until ctx is done, and then closes the node. It returns nil if it was ctx that ended it; an error that wraps
+// dhash.ErrStranger says that this member was banned. It can be called once.
+func (n *Node) Run(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.Background())
+	served := make(chan error, 2)
+	go func() { served <- n.server.Run(serving) }()
+	go func() { served <- n.control.serve(serving, n.socket) }()
+	n.p.start(true)
+	n.log.Info("serving", slog.String("id", n.cfg.Folder.ID().String()), slog.Any("addrs", n.addrs()),
+		slog.Int64("capacity", n.cfg.Capacity), slog.Duration("after", time.Since(n.started)))
+	tick := time.NewTicker(infoGap)
+	defer tick.Stop()
+	known := ""
+	var err error
+	for err == nil && ctx.Err() == nil {
+		if a := fmt.Sprint(n.addrs()); a != known {
+			known = a
+			n.saveSeeds()
+		}
+		select {
+		case <-ctx.Done():
+		case err = <-n.p.failure:
+		case <-tick.C:
+			if e := n.p.service.Update(n.info()); e != nil {
+				n.log.Warn("what this member says about itself", slog.Any("err", e))
+			}
+		}
+	}
+	n.log.Info("stopping")
+	stop()
+	err = errors.Join(err, <-served, <-served)
+	return errors.Join(err, n.close())
+}
+
+// close closes what is open.
+func (n *Node) close() error {
+	var errs []error
+	if n.socket != nil {
+		_ = n.socket.Close() // closed already if it was served
+	}
+	if n.p != nil {
+		errs = append(errs, n.p.close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// saveSeeds notes where members are to be found, for programs that join by themselves.
+func (n *Node) saveSeeds() {
+	seeds := n.addrs()
+	for _, st := range n.p.roster.List(time.Now()) {
+		if len(seeds) >= maxSeeds {
+			break
+		}
+		if st.Record.ID() == n.cfg.Folder.ID() {
+			continue
+		}
+		addrs, err := peerAddrs(st.Record)
+		if err == nil {
+			seeds = append(seeds, addrs...)
+		}
+	}
+	if err := n.cfg.Folder.SaveSeeds(seeds); err != nil {
+		n.log.Warn("addresses are not saved", slog.Any("err", err))
+	}
+}
+
+// addrs returns where this node is, with its id.
+func (n *Node) addrs() []ma.Multiaddr {
+	id, err := ma.NewComponent("p2p", n.cfg.Folder.ID().String())
+	if err != nil {
+		return nil
+	}
+	var out []ma.Multiaddr
+	for _, a := range n.p.host.Addrs() {
+		out = append(out, a.Encapsulate(id.Multiaddr()))
+	}
+	return out
+}
+
+// granted checks an owner's grant about a peer.
+func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
+	k, err := member.KeyOf(id)
+	if err != nil {
+		return dhash.Owner{}, err
+	}
+	g, err := member.ParseGrant(b, n.cfg.Folder.Swarm.Swarm(), k, time.Now())
+	if err != nil {
+		return dhash.Owner{}, err
+	}
+	return g.Owner, nil
+}
+
+// Gateway returns a store for an owner who lets this node act. Close it.
+func (n *Node) Gateway(s Session) (*gateway.Gateway, error) { return n.p.gateway(s) }
+
+// setManifest takes an encoded manifest if it is newer, and passes it on.
+func (n *Node) setManifest(b []byte) error {
+	m, err := member.ParseManifest(b, n.cfg.Folder.Swarm)
+	if err != nil {
+		return err
+	}
+	return n.p.service.SetManifest(m)
+}

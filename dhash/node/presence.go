@@ -1,0 +1,233 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/codec"
+	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/kad"
+	"ventidhash/dhash/member"
+	"ventidhash/dhash/peer"
+	"ventidhash/dhash/placement"
+	"ventidhash/venti"
+)
+
+// A presence is what a node and a client have in common: they can reach the members of the swarm.
+type presence struct {
+	folder  *Folder
+	log     *slog.Logger
+	host    host.Host
+	roster  *member.Roster
+	service *member.Service
+	dht     *kad.DHT
+	peers   *peer.Client
+
+	placed atomic.Pointer[seating]
+
+	mu     sync.Mutex // protects grants
+	grants map[dhash.Owner][]byte
+
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+	failure chan error // has an element when this node is shut out
+}
+
+// seating is the table of members for a state of the roster.
+type seating struct {
+	changed <-chan struct{} // closed when it is outdated
+	table   *placement.Table
+}
+
+// presenceConfig says how to be present.
+type presenceConfig struct {
+	folder *Folder
+	key    ed25519.PrivateKey // of the host: the member's, or a client's
+	chain  member.Chain       // makes the key a member or a client
+	info   member.Info        // of a member
+	host   kad.HostConfig     // all but key and gater
+	made   host.Host          // instead of one made from host; for simulations
+	log    *slog.Logger
+}
+
+// newPresence makes the parts; start runs them.
+func newPresence(cfg presenceConfig) (*presence, error) {
+	p := &presence{folder: cfg.folder, log: cfg.log, grants: map[dhash.Owner][]byte{}, failure: make(chan error, 1)}
+	f := cfg.folder
+	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log}
+	if cfg.chain.Role() == member.RoleMember {
+		rc.Self = member.PublicOf(cfg.key).ID()
+	}
+	var err error
+	if p.roster, err = member.OpenRoster(rc, time.Now()); err != nil {
+		return nil, err
+	}
+	gate := new(member.Gate)
+	if p.host = cfg.made; p.host == nil {
+		cfg.host.Key, cfg.host.Gater = cfg.key, gate
+		if p.host, err = kad.NewHost(cfg.host); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.assemble(cfg, gate); err != nil {
+		return nil, errors.Join(err, p.host.Close())
+	}
+	return p, nil
+}
+
+func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {
+	p.service, err = member.New(member.Config{Host: p.host, Roster: p.roster, Chain: cfg.chain, Info: cfg.info,
+		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log,
+		Save: p.folder.SaveManifest,
+		Find: func(ctx context.Context, found func(libpeer.AddrInfo)) error { return p.dht.Crawl(ctx, found) }})
+	if err != nil {
+		return err
+	}
+	closed := p.service.MembersOnly(p.host)
+	p.dht, err = kad.New(closed, kad.Config{Client: cfg.chain.Role() != member.RoleMember, Log: cfg.log,
+		Member:  func(id libpeer.ID) bool { return p.service.IsMember(dhash.ID(id)) },
+		Connect: p.service.Meet,
+		Seeds:   p.seeds})
+	if err != nil {
+		return err
+	}
+	p.peers, err = peer.NewClient(p.host, peer.ClientConfig{
+		Connect: func(ctx context.Context, id dhash.ID) error {
+			return p.service.Meet(ctx, libpeer.AddrInfo{ID: libpeer.ID(id)})
+		},
+		Grant: p.grant, Seen: p.service.Seen,
+		Failed: func(id dhash.ID, _ error) { p.service.Failed(id) },
+	})
+	return err
+}
+
+// seeds returns members with their addresses, for the DHT to begin with.
+func (p *presence) seeds() []libpeer.AddrInfo {
+	list := p.folder.seeds()
+	for _, st := range p.roster.List(time.Now()) {
+		if st.Record.ID() != dhash.ID(p.host.ID()) {
+			list = append(list, st.Record.AddrInfo())
+		}
+	}
+	return list
+}
+
+// start runs what has to run. A client's DHT is left alone: it is asked only for blocks that the roster does not lead to.
+func (p *presence) start(runDHT bool) {
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.work.Go(func() {
+		if err := p.service.Run(ctx); err != nil {
+			p.failure <- err
+		}
+	})
+	if runDHT {
+		p.work.Go(func() { _ = p.dht.Run(ctx) }) // ends with ctx
+	}
+}
+
+// close ends everything, in the order of dependence.
+func (p *presence) close() error {
+	err := p.peers.Close()
+	if p.stop != nil {
+		p.stop()
+	}
+	p.work.Wait()
+	return errors.Join(err, p.dht.Close(), p.host.Close())
+}
+
+// table returns the members that placement counts on.
+func (p *presence) table() *placement.Table {
+	if s := p.placed.Load(); s != nil {
+		select {
+		case <-s.changed:
+		default:
+			return s.table
+		}
+	}
+	seats, changed := p.roster.Table(time.Now())
+	list := make([]placement.Member, len(seats))
+	for i, s := range seats {
+		list[i] = placement.Member{ID: s.ID, Key: s.Key, Domain: s.Domain, Full: s.Full}
+	}
+	s := &seating{changed, placement.New(list)}
+	p.placed.Store(s)
+	return s.table
+}
+
+// alive reports whether a member answered when it was last tried.
+func (p *presence) alive(id dhash.ID) bool {
+	st, ok := p.roster.Get(id, time.Now())
+	return ok && st.Liveness == member.Alive
+}
+
+// policy is what the manifest says about codes. Before any manifest has come it is the default.
+func (p *presence) policy() codec.Policy {
+	m := p.roster.Manifest()
+	if m == nil {
+		return codec.Policy{}
+	}
+	return codec.Policy{Nines: m.Nines(), P: m.P(), Fixed: m.Code}
+}
+
+// nines returns how available a block is of which count fragments are held, in nines; at most 99.
+func (p *presence) nines(need, count int) float64 {
+	n := codec.Nines(codec.Unavailability(dhash.Code{Need: need, Total: count}, cmp.Or(p.policy().P, 0.9)))
+	return math.Min(n, 99)
+}
+
+func (p *presence) grant(o dhash.Owner) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.grants[o]
+}
+
+// maxGrants bounds the owners for whom a node acts since its start.
+const maxGrants = 256
+
+// gateway returns a store for an owner.
+func (p *presence) gateway(s Session) (*gateway.Gateway, error) {
+	if _, err := member.ParseGrant(s.Grant, p.folder.Swarm.Swarm(), p.self(), time.Now()); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	full := p.grants[s.Owner] == nil && len(p.grants) >= maxGrants
+	if !full {
+		p.grants[s.Owner] = s.Grant
+	}
+	p.mu.Unlock()
+	if full {
+		return nil, fmt.Errorf("%w: this node acts for %d owners already", dhash.ErrBusy, maxGrants)
+	}
+	return gateway.New(gateway.Config{Peers: p.peers, Table: p.table, Alive: p.alive, Nines: p.nines, Owner: s.Owner,
+		MarkKey: s.MarkKey, Log: p.log,
+		Code:   func(members int, vital bool) dhash.Code { return p.policy().Code(members, vital) },
+		Lookup: p.lookup})
+}
+
+// lookup asks the DHT who is closest to a block.
+func (p *presence) lookup(ctx context.Context, s venti.Score) ([]dhash.ID, error) {
+	return p.dht.Closest(ctx, s, 20)
+}
+
+// self returns the public key of the host.
+func (p *presence) self() member.PublicKey {
+	k, err := member.KeyOf(dhash.ID(p.host.ID()))
+	if err != nil {
+		panic(err) // New checked it
+	}
+	return k
+}
