@@ -44,6 +44,9 @@ func (s *Service) contact(ctx context.Context, id dhash.ID, compare bool) {
 	if err == nil && !same && compare {
 		err = s.reconcile(ctx, id)
 	}
+	if err == nil && (same || compare) {
+		s.agreeing.Do(func() { close(s.agreed) })
+	}
 	if err == nil || ctx.Err() != nil {
 		return
 	}

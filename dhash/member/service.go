@@ -86,6 +86,9 @@ type Service struct {
 	wake chan struct{} // has an element when news is there to be told
 	fail chan error    // has an element when this node is shut out
 
+	agreed   chan struct{} // closed when the roster has been compared with that of a member
+	agreeing sync.Once
+
 	mu        sync.Mutex // protects the following
 	greeted   map[peer.ID]bool
 	clients   map[peer.ID]Chain
@@ -129,7 +132,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, log: cfg.Log, host: cfg.Host, key: raw, self: PublicOf(raw), roster: cfg.Roster, info: cfg.Info,
-		wake: make(chan struct{}, 1), fail: make(chan error, 1), limit: newLimiter(),
+		wake: make(chan struct{}, 1), fail: make(chan error, 1), agreed: make(chan struct{}), limit: newLimiter(),
 		greeted: map[peer.ID]bool{}, clients: map[peer.ID]Chain{}, news: map[PublicKey]bool{}, stale: true,
 	}
 	manifest := s.roster.Manifest()
@@ -180,6 +183,9 @@ func (s *Service) Run(ctx context.Context) error {
 
 // Roster returns the roster that the service fills.
 func (s *Service) Roster() *Roster { return s.roster }
+
+// Agreed is closed once the roster has been made the same as that of a member, for the first time since New.
+func (s *Service) Agreed() <-chan struct{} { return s.agreed }
 
 // IsMember reports whether id, proven by its connection, is a member that is not banned.
 func (s *Service) IsMember(id dhash.ID) bool { return s.roster.IsMember(id) }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"ventidhash/dhash"
@@ -27,12 +28,14 @@ const (
 	seedsFile    = "seeds" // where others were to be found when this node joined, and where it itself is now
 	rosterFile   = "roster"
 	storeDir     = "fragments"
+	placeFile    = "place" // the folder of the fragments, once there is one
 	socketFile   = "node.sock"
 )
 
 const (
 	keyLabel   = "vdh key 1 "
 	chainLabel = "vdh chain 1 "
+	placeLabel = "vdh place 1 "
 )
 
 // ErrNoSwarm says that a folder belongs to no swarm.
@@ -263,4 +266,54 @@ func (f *Folder) readSeeds() error {
 		f.Seeds = append(f.Seeds, a)
 	}
 	return err
+}
+
+// seeds returns whom to ask first, and where.
+func (f *Folder) seeds() []libpeer.AddrInfo {
+	list, err := libpeer.AddrInfosFromP2pAddrs(f.Seeds...)
+	if err != nil {
+		return nil // an address without an id: of no use
+	}
+	return list
+}
+
+// keepsAt reports whether this member has kept fragments in dir before. One that has kept them elsewhere is an error:
+// they would be missing without a word.
+func (f *Folder) keepsAt(dir string) (bool, error) {
+	text, err := f.read(placeFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	was, ok := strings.CutPrefix(strings.TrimSuffix(text, "\n"), placeLabel)
+	if !ok {
+		return false, fmt.Errorf("%s is damaged", filepath.Join(f.Dir, placeFile))
+	}
+	if abs, err := filepath.Abs(dir); err != nil || abs != was {
+		return false, fmt.Errorf("this member keeps its fragments in %s, not in %s; move them there, and write the new place into %s, "+
+			"or go on with --data %s", was, dir, filepath.Join(f.Dir, placeFile), was)
+	}
+	return true, nil
+}
+
+func (f *Folder) setKeepsAt(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	return f.write(placeFile, placeLabel+abs+"\n")
+}
+
+// grantTerm is how long an owner's word is good; a node is given a new one by every program that uses it.
+const grantTerm = 30 * 24 * time.Hour
+
+// Grant returns the owner's word that a peer, a node or a client of the folder's swarm, may act for the owner.
+func (f *Folder) Grant(owner ed25519.PrivateKey, peer member.PublicKey, now time.Time) ([]byte, error) {
+	g, err := member.NewGrant(owner, f.Swarm.Swarm(), peer, now.Add(grantTerm))
+	if err != nil {
+		return nil, err
+	}
+	return g.Encode(), nil
 }

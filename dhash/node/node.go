@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"ventidhash/dhash"
@@ -182,19 +183,20 @@ func (n *Node) close() error {
 	return errors.Join(errs...)
 }
 
-// saveSeeds notes where members are to be found, for programs that join by themselves.
+// maxSeeds bounds the addresses that are kept.
+const maxSeeds = 16
+
+// saveSeeds notes where members are to be found, for programs that join by themselves, and for invitations.
 func (n *Node) saveSeeds() {
 	seeds := n.addrs()
 	for _, st := range n.p.roster.List(time.Now()) {
-		if len(seeds) >= maxSeeds {
-			break
-		}
-		if st.Record.ID() == n.cfg.Folder.ID() {
+		info := st.Record.AddrInfo()
+		if st.Record.ID() == n.cfg.Folder.ID() || len(info.Addrs) == 0 {
 			continue
 		}
-		addrs, err := peerAddrs(st.Record)
-		if err == nil {
-			seeds = append(seeds, addrs...)
+		addrs, err := libpeer.AddrInfoToP2pAddrs(&info)
+		if err == nil && len(seeds) < maxSeeds {
+			seeds = append(seeds, addrs[0])
 		}
 	}
 	if err := n.cfg.Folder.SaveSeeds(seeds); err != nil {

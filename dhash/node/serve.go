@@ -2,7 +2,8 @@ package node
 
 import (
 	"context"
-	"time"
+	"errors"
+	"slices"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
@@ -30,28 +31,51 @@ func (h *holder) Put(ctx context.Context, _ dhash.ID, c dhash.Claim, f *dhash.Fr
 
 // Get implements peer.Handler.
 func (h *holder) Get(ctx context.Context, _ dhash.ID, w peer.Want) (*dhash.Fragment, error) {
-	f, to, err := h.n.store.Get(ctx, w.Score, w.Coding, w.Avoid)
-	if err != nil && to != "" {
-		return nil, &peer.Refusal{Err: dhash.ErrNoFragment, Text: "it went to another member", Diverted: to}
+	encoded, _, err := h.n.store.Get(ctx, w.Score, func(f fragstore.Held) bool {
+		return (w.Coding.IsZero() || f.Coding == w.Coding) && !slices.Contains(w.Avoid, f.Coding)
+	}, nil)
+	if err == nil {
+		return dhash.ParseFragment(encoded)
 	}
-	return f, err
+	if errors.Is(err, dhash.ErrNoFragment) {
+		if gone, e := h.n.store.Diverted(ctx, w.Score); e == nil && len(gone) > 0 {
+			return nil, &peer.Refusal{Err: dhash.ErrNoFragment, Text: "it went to another member", Diverted: gone[0].To}
+		}
+	}
+	return nil, err
 }
 
 // Have implements peer.Handler.
 func (h *holder) Have(ctx context.Context, _ dhash.ID, o dhash.Owner, scores []venti.Score) ([][]dhash.Held, error) {
-	return h.n.store.Have(ctx, o, scores)
+	lists, err := h.n.store.Have(ctx, scores)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]dhash.Held, len(lists))
+	for i, list := range lists {
+		for _, f := range list {
+			held := dhash.Held{Coding: f.Coding, Code: f.Code, Index: f.Index, Length: f.Length}
+			for _, c := range f.Claims {
+				if c.Owner == o {
+					held.Mark = c.Mark
+				}
+			}
+			out[i] = append(out[i], held)
+		}
+	}
+	return out, nil
 }
 
 // Claim implements peer.Handler.
 func (h *holder) Claim(ctx context.Context, _ dhash.ID, o dhash.Owner, marks []peer.Mark) ([]bool, error) {
-	claims := make([]fragstore.Claim, len(marks))
+	list := make([]fragstore.Marked, len(marks))
 	for i, m := range marks {
-		claims[i] = fragstore.Claim{Name: fragstore.Name{Score: m.Score, Coding: m.Coding, Index: m.Index}, Mark: m.Mark}
+		list[i] = fragstore.Marked{Name: fragstore.Name{Score: m.Score, Coding: m.Coding, Index: m.Index}, Mark: m.Mark}
 	}
-	return h.n.store.Claim(ctx, o, claims)
+	return h.n.store.Claim(ctx, o, list)
 }
 
 // Divert implements peer.Handler.
 func (h *holder) Divert(ctx context.Context, _ dhash.ID, d peer.Diversion) error {
-	return h.n.store.Divert(ctx, fragstore.Name{Score: d.Score, Coding: d.Coding, Index: d.Index}, d.To, time.Now())
+	return h.n.store.Divert(ctx, fragstore.Diversion{Name: fragstore.Name{Score: d.Score, Coding: d.Coding, Index: d.Index}, To: d.To})
 }

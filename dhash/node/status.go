@@ -1,6 +1,12 @@
 package node
 
-import "time"
+import (
+	"cmp"
+	"encoding/hex"
+	"time"
+
+	"ventidhash/dhash/member"
+)
 
 // A Status is what a node says of itself, of the swarm, and of what it has seen. It is the JSON of GET /v1/status.
 type Status struct {
@@ -44,4 +50,63 @@ type MemberInfo struct {
 	Seen     time.Time `json:"last_seen"`
 	Addrs    []string  `json:"addrs"`
 	Self     bool      `json:"self,omitempty"`
+}
+
+// Status says how the node is.
+func (n *Node) Status() Status {
+	st := n.p.status()
+	held := n.store.Stats()
+	st.ID, st.Name, st.Domain, st.Version = n.cfg.Folder.ID().String(), n.cfg.Name, n.cfg.Domain, n.cfg.Program
+	st.Started = n.started
+	for _, a := range n.addrs() {
+		st.Addrs = append(st.Addrs, a.String())
+	}
+	st.Capacity, st.Used, st.Free, st.Fragments = held.Capacity, held.ArenaBytes, held.Free, held.Fragments
+	return st
+}
+
+// status says how the swarm is.
+func (p *presence) status() Status {
+	st := Status{SwarmID: hex.EncodeToString(p.swarmID())}
+	for _, m := range p.roster.List(time.Now()) {
+		st.Members++
+		if m.Liveness == member.Alive {
+			st.Alive++
+		}
+	}
+	policy := p.policy()
+	reach := policy.Reach(max(1, p.table().Len()))
+	st.Code, st.Target = reach.Code.String(), cmp.Or(policy.Nines, 5)
+	st.Fresh, st.Repair = min(reach.Fresh, 99), min(reach.Threshold, 99)
+	if m := p.roster.Manifest(); m != nil {
+		st.Swarm, st.Revision = m.Name, m.Revision
+	}
+	d := p.dht.Stats()
+	st.Lookups, st.Requests, st.Table = d.Lookups, d.Asked, d.Table
+	return st
+}
+
+func (p *presence) swarmID() []byte {
+	id := p.folder.Swarm.Swarm()
+	return id[:]
+}
+
+// Members returns the roster.
+func (n *Node) Members() []MemberInfo { return n.p.members() }
+
+func (p *presence) members() []MemberInfo {
+	var list []MemberInfo
+	for _, m := range p.roster.List(time.Now()) {
+		r := m.Record
+		i := MemberInfo{ID: r.ID().String(), Name: r.Name, Domain: r.Domain, State: m.Liveness.String(), Version: r.Program,
+			Capacity: r.Capacity, Free: r.Free, Seen: m.Seen, Self: p.folder.ID() == r.ID()}
+		if m.Liveness == member.Alive && r.State != member.Active {
+			i.State = r.State.String()
+		}
+		for _, a := range r.Addrs {
+			i.Addrs = append(i.Addrs, a.String())
+		}
+		list = append(list, i)
+	}
+	return list
 }

@@ -1,0 +1,116 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/kad"
+	"ventidhash/dhash/member"
+	"ventidhash/venti"
+)
+
+// clientTerm is how long a client's certificate is good: longer than any backup.
+const clientTerm = 48 * time.Hour
+
+// ClientConfig says for whom to join. Folder and Owner are needed.
+type ClientConfig struct {
+	Folder  *Folder            // of a member
+	Owner   ed25519.PrivateKey // whose blocks are stored
+	MarkKey [32]byte           // the owner's
+	Program string             // version of the program
+	Log     *slog.Logger       // nil discards
+}
+
+// A Client is a program's own part in the swarm: it reads and writes, and holds nothing. It is a venti.VitalStore; all
+// methods may be called from many goroutines at once.
+type Client struct {
+	*gateway.Gateway
+	p *presence
+}
+
+// Dial joins the swarm as a client, and returns when it knows who the members are. ctx bounds Dial only. Close the
+// Client in the end.
+func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
+	if cfg.Folder == nil || len(cfg.Owner) != ed25519.PrivateKeySize {
+		return nil, errors.New("node: a client has a folder and an owner")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	f, now := cfg.Folder, time.Now()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	public := member.PublicOf(key)
+	chain, err := f.Chain.Issue(f.Key, f.Swarm, now, member.Certificate{Role: member.RoleClient, Subject: public,
+		Expires: now.Add(clientTerm), Label: "client"})
+	if err != nil {
+		return nil, err
+	}
+	grant, err := f.Grant(cfg.Owner, public, now)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPresence(presenceConfig{folder: f, key: key, chain: chain, log: cfg.Log,
+		host: kad.HostConfig{Agent: "vdh/" + cfg.Program}})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{p: p}
+	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey})
+	if err == nil {
+		p.start(false)
+		err = p.ready(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// readyTime bounds how long a client looks for members.
+const readyTime = 30 * time.Second
+
+// ready waits until the roster agrees with that of a member.
+func (p *presence) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	select {
+	case <-p.service.Agreed():
+		return nil
+	case err := <-p.failure:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: no member of the swarm answers (%d are known); is a node running (vdh node), and the network up?",
+			venti.ErrUnavailable, p.roster.Len())
+	}
+}
+
+// Close ends the Client. Call Sync before.
+func (c *Client) Close() error {
+	var err error
+	if c.Gateway != nil {
+		err = c.Gateway.Close()
+	}
+	return errors.Join(err, c.p.close())
+}
+
+// Status says how the swarm is; what it says of a node is left out.
+func (c *Client) Status() Status { return c.p.status() }
+
+// Members returns the roster.
+func (c *Client) Members() []MemberInfo { return c.p.members() }
+
+// SetManifest takes a newer manifest, and passes it on to all members.
+func (c *Client) SetManifest(m *member.Manifest) error { return c.p.service.SetManifest(m) }
+
+// ID returns the hexadecimal digits of the swarm's id.
+func (c *Client) ID() string { return c.p.status().SwarmID }
