@@ -22,8 +22,8 @@ func moved(a, b []placement.Member) int {
 	return n
 }
 
-// A member that joins changes the holders of the keys that it becomes a holder of, Total/(members+1) of all, and of each
-// of them it displaces one other. A leave is the same backwards.
+// A member that joins changes the holders of the keys that it becomes a holder of, Total/(members+1) of all, and of
+// each of them it displaces one other. A leave is the same backwards.
 func TestJoinMovesItsShare(t *testing.T) {
 	const keys = 4000
 	rng := rand.New(rand.NewPCG(11, 11))
@@ -77,8 +77,8 @@ func TestMeanShare(t *testing.T) {
 	}
 }
 
-// A reader who knows nine members of ten finds the holders that it knows, all within Total+Slack; and a writer who knows
-// nine of ten places enough where a reader who knows all looks.
+// A reader who knows nine members of ten finds the holders that it knows, all within Total+Slack; and a writer who
+// knows nine of ten places enough where a reader who knows all looks.
 func TestPartialRosters(t *testing.T) {
 	const rosters, keys = 40, 150
 	rng := rand.New(rand.NewPCG(13, 13))
