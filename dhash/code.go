@@ -15,7 +15,7 @@ type Code struct {
 	Total int // at least Need, at most MaxTotal
 }
 
-// ParseCode reads a code as Code.String writes it.
+// ParseCode reads a code as Code.String writes it, and nothing else.
 func ParseCode(text string) (Code, error) {
 	need, total, ok := strings.Cut(text, "/")
 	if !ok {
@@ -30,7 +30,13 @@ func ParseCode(text string) (Code, error) {
 		return Code{}, fmt.Errorf("code %q: %w", text, err)
 	}
 	c := Code{int(k), int(n)}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return Code{}, err
+	}
+	if c.String() != text {
+		return Code{}, fmt.Errorf("code %q: want it as %s", text, c)
+	}
+	return c, nil
 }
 
 // String returns Need/Total.

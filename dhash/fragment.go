@@ -156,8 +156,8 @@ func (f *Fragment) validateHeader() error {
 	return nil
 }
 
-// AppendHeader appends everything of the fragment's encoding but the payload, which follows it: so that a payload can be
-// sent from where it is.
+// AppendHeader appends everything of the fragment's encoding but the payload, which follows it: so that a payload can
+// be sent from where it is.
 func (f *Fragment) AppendHeader(b []byte) []byte {
 	b = append(b, fragmentVersion)
 	b = append(b, f.Score[:]...)
@@ -172,8 +172,8 @@ func (f *Fragment) AppendHeader(b []byte) []byte {
 // Append appends the encoding of f.
 func (f *Fragment) Append(b []byte) []byte { return append(f.AppendHeader(b), f.Payload...) }
 
-// ParseFragment reads what Append wrote and nothing else. It checks that all fields fit together, not what they say: see
-// Coding. The payload aliases b. Errors wrap ErrFragment.
+// ParseFragment reads what Append wrote and nothing else. It checks that all fields fit together, not what they say:
+// see Coding. The payload aliases b. Errors wrap ErrFragment.
 func ParseFragment(b []byte) (*Fragment, error) {
 	d := venti.NewDecoder(b)
 	if v := d.Byte(); d.Err() == nil && v != fragmentVersion {

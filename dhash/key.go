@@ -44,8 +44,9 @@ func (k Key) Common(other Key) int {
 	return 8 * len(k)
 }
 
-// An ID names a member: the bytes of its libp2p peer id, which are a multihash of its public key. Conversion from and to
-// libp2p's peer.ID is a plain Go conversion. An ID that came from outside is checked where it enters (package member).
+// An ID names a member: the bytes of its libp2p peer id, which are a multihash of its public key. Conversion from and
+// to libp2p's peer.ID is a plain Go conversion. An ID that came from outside is checked where it enters (package
+// member).
 type ID string
 
 // Key returns the position of the member: the SHA-256 of its id, as in kad-dht.

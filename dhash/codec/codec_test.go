@@ -61,8 +61,8 @@ func randomSet(rng *rand.Rand, n, total int) (set uint64) {
 	return set
 }
 
-// Every subset of Need fragments gives the block back, and every one of Need-1 is refused, for the codes in use up to 16
-// and all up to 10.
+// Every subset of Need fragments gives the block back, and every one of Need-1 is refused, for the codes in use up to
+// 16 and all up to 10.
 func TestEverySubset(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for total := 1; total <= 16; total++ {
@@ -190,7 +190,8 @@ func TestBadFragment(t *testing.T) {
 			frags := pick(out, randomSet(rng, c.Need, c.Total))
 			bad := frags[rng.IntN(len(frags))]
 			bad.Payload = bytes.Clone(bad.Payload)
-			at := rng.IntN(min(len(bad.Payload), 1000/c.Need)) // the padding of the last payload is no part of the block
+			// Not in the padding of the last payload, which is no part of the block.
+			at := rng.IntN(min(len(bad.Payload), 1000/c.Need))
 			bad.Payload[at] ^= 1 << rng.IntN(8)
 			if bad.Coding() == out.Coding {
 				t.Fatalf("%v: fragment %d: byte %d changed, coding did not", c, bad.Index, at)

@@ -16,10 +16,10 @@ var ErrCoding = errors.New("coding is not one of its block")
 // caller owns it. Any Code.Need different ones suffice; more do no harm, those that are not needed are not looked at.
 // The payloads are neither changed nor kept.
 //
-// The caller should have checked each fragment as it arrived (Fragment.Coding), so as to know who sent a bad one. Decode
-// checks what it used only when the block turns out wrong. Errors: venti.ErrUnavailable (fewer than Need different
-// fragments), dhash.ErrFragment (one is malformed, or not of this coding, and which), ErrCoding (they are all what they
-// claim to be, and the block is not).
+// The caller should have checked each fragment as it arrived (Fragment.Coding), so as to know who sent a bad one.
+// Decode checks what it used only when the block turns out wrong. Errors: venti.ErrUnavailable (fewer than Need
+// different fragments), dhash.ErrFragment (one is malformed, or not of this coding, and which), ErrCoding (they are all
+// what they claim to be, and the block is not).
 func (e *Encoder) Decode(coding dhash.Coding, frags []*dhash.Fragment) ([]byte, error) {
 	if len(frags) == 0 {
 		return nil, fmt.Errorf("%w: no fragments to decode", venti.ErrUnavailable)
@@ -48,8 +48,8 @@ func (e *Encoder) Decode(coding dhash.Coding, frags []*dhash.Fragment) ([]byte, 
 
 // Rebuild is Decode, and codes the block again: so that what is missing can be made. If the Encoded has another coding
 // than the fragments had, then theirs was not honest though these of its fragments gave the block; Rebuild returns the
-// Encoded, which is good and can replace them all, *and* an error that wraps ErrCoding. With any other error the Encoded
-// is nil.
+// Encoded, which is good and can replace them all, *and* an error that wraps ErrCoding. With any other error the
+// Encoded is nil.
 func (e *Encoder) Rebuild(coding dhash.Coding, frags []*dhash.Fragment) (*Encoded, error) {
 	block, err := e.Decode(coding, frags)
 	if err != nil {

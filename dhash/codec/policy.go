@@ -12,8 +12,9 @@ import (
 const slack = 1e-12
 
 // Unavailability returns the probability that fewer than c.Need of c.Total members answer, if each answers with
-// probability p, 0 < p < 1, independently. It is summed from below, term by term: 1−A would lose the digits that matter.
-// c need not be valid; with Need > Total the result is 1. The relative error is below 1e-13 up to dhash.MaxTotal.
+// probability p, 0 < p < 1, independently. It is summed from below, term by term: 1−A would lose the digits that
+// matter. c need not be valid; with Need > Total the result is 1. The relative error is below 1e-13 up to
+// dhash.MaxTotal.
 func Unavailability(c dhash.Code, p float64) float64 {
 	if c.Need > c.Total {
 		return 1

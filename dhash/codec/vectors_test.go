@@ -182,7 +182,9 @@ func TestKnownAvailabilities(t *testing.T) {
 
 // Reference: the smallest number of fragments left that has five nines at p = 0.9, for each Need.
 func TestSmallestTotal(t *testing.T) {
-	for need, want := range map[int]int{1: 5, 2: 7, 3: 9, 4: 10, 5: 12, 6: 13, 7: 15, 8: 16, 9: 18, 10: 19, 16: 27, 32: 47} {
+	for need, want := range map[int]int{
+		1: 5, 2: 7, 3: 9, 4: 10, 5: 12, 6: 13, 7: 15, 8: 16, 9: 18, 10: 19, 16: 27, 32: 47,
+	} {
 		total := need
 		for codec.Unavailability(dhash.Code{Need: need, Total: total}, 0.9) > 1e-5*(1+1e-12) {
 			total++

@@ -20,11 +20,10 @@ func (t *Table) order(key dhash.Key, c dhash.Code, room int) []int {
 	room = min(max(0, room), len(t.members))
 	taken := make([]int, 0, room)
 	for _, l := range t.passes(c) {
-		if room == 0 || len(taken) == len(t.members) {
-			break
-		}
-		if len(taken) >= min(l.host*len(t.hosts), l.site*len(t.sites)) {
-			continue // all domains are at the limit; saves a walk over the whole roster
+		// When all hosts or sites are at their limit the rest of the roster need not be looked at.
+		most := min(l.host*len(t.hosts), l.site*len(t.sites), len(t.members))
+		if room == 0 || len(taken) >= most {
+			continue
 		}
 		t.walk(key, 0, len(t.members), func(i int) bool {
 			if t.fits(taken, i, l) {
@@ -33,7 +32,7 @@ func (t *Table) order(key dhash.Key, c dhash.Code, room int) []int {
 					room--
 				}
 			}
-			return room > 0
+			return room > 0 && len(taken) < most
 		})
 	}
 	return taken

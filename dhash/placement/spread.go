@@ -2,8 +2,8 @@ package placement
 
 import "ventidhash/dhash"
 
-// Spread returns how many fragments the loss of a failure domain cannot make count for less: the members' number, but at
-// most Code.DomainLimit of each host and of each site. members hold one fragment each and are all different.
+// Spread returns how many fragments the loss of a failure domain cannot make count for less: the members' number, but
+// at most Code.DomainLimit of each host and of each site. members hold one fragment each and are all different.
 func Spread(members []Member, c dhash.Code) int {
 	limit := c.DomainLimit()
 	hosts, sites := map[string]int{}, map[string]int{}
@@ -34,9 +34,9 @@ func (t *Table) attainable(c dhash.Code) int {
 	return min(n, c.Total, len(t.members))
 }
 
-// Stored returns how many fragments count for a block that those members hold, one fragment each; it is stored when they
-// are Code.Threshold or more. It is their Spread if the swarm has sites and hosts enough for one of c.Total. Else as
-// many fragments as no placement could spread better are forgiven: in a swarm that is all in one room each fragment
+// Stored returns how many fragments count for a block that those members hold, one fragment each; it is stored when
+// they are Code.Threshold or more. It is their Spread if the swarm has sites and hosts enough for one of c.Total. Else
+// as many fragments as no placement could spread better are forgiven: in a swarm that is all in one room each fragment
 // counts, and what a lone second site could hold must be there, or else be among those that may be missing anyway.
 func (t *Table) Stored(members []Member, c dhash.Code) int {
 	return min(len(members), Spread(members, c)+c.Total-t.attainable(c))

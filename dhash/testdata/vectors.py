@@ -113,7 +113,8 @@ def not_fragments():
         ("length far over the bound", header(score, uint(2**64 - 1), 1, 1, 0, [])),
         ("length that never ends", header(score, b"\xff" * 11, 1, 1, 0, [])),
         ("need 0", header(score, uint(100), 0, 5, 1, path[:3]) + body),
-        ("total 0", header(score, uint(0), 0, 0, 0, [])), ("need over total", header(score, uint(100), 6, 5, 1, path[:3]) + body),
+        ("total 0", header(score, uint(0), 0, 0, 0, [])),
+        ("need over total", header(score, uint(100), 6, 5, 1, path[:3]) + body),
         ("total 65", header(score, uint(100), 3, 65, 1, path[:7]) + body),
         ("total 255", header(score, uint(100), 3, 255, 1, path[:8]) + body),
         ("number is total", header(score, uint(100), 3, 5, 5, path[:3]) + body),
@@ -132,7 +133,8 @@ def keys():
         out("score", name, score, hashlib.sha256(multihash(score)).hexdigest())
     out("score", "none", bytes(32), hashlib.sha256(multihash(bytes(32))).hexdigest())
     ed25519 = b"\x00\x24\x08\x01\x12\x20" + bytes(range(32))  # an identity multihash of a public key
-    for name, member in [("an Ed25519 key", ed25519), ("a hashed key", multihash(bytes(range(32)))), ("zeros", bytes(4))]:
+    hashed = multihash(bytes(range(32)))
+    for name, member in [("an Ed25519 key", ed25519), ("a hashed key", hashed), ("zeros", bytes(4))]:
         out("member", name, member, f"{hashlib.sha256(member).hexdigest()} {base58(member)}")
 
 

@@ -132,15 +132,15 @@ def unavailability(need, total, p):
 
 
 def policy(out):
-    print("# p, members: the code for five nines, whether it reaches them at its threshold, and the unavailability there",
-          file=out)
+    print("# p, members: code for five nines, whether it reaches them at its threshold, unavailability there", file=out)
     for p in ["0.8", "0.9", "0.95", "0.99"]:
         for members in range(1, 41):
             total = min(members, 20)
             left = max(1, total - -(-total // 5))
             good = [k for k in range(1, left + 1) if unavailability(k, left, Fraction(p)) <= Fraction(1, 10**5)]
             need = max(good, default=1)
-            print(f"{p} {members} {need}/{total} {bool(good)} {float(unavailability(need, left, Fraction(p)))!r}", file=out)
+            u = float(unavailability(need, left, Fraction(p)))
+            print(f"{p} {members} {need}/{total} {bool(good)} {u!r}", file=out)
 
 
 with open(HERE / "codings.txt", "w") as f:

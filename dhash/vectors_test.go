@@ -1,0 +1,98 @@
+package dhash_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"ventidhash/dhash"
+	"ventidhash/venti"
+)
+
+const refused = "refused"
+
+// A vector is one record of testdata/vectors.txt, which testdata/vectors.py made from FORMAT.md.
+type vector struct{ name, kind, data, expect string }
+
+func vectors(t testing.TB) []vector {
+	t.Helper()
+	text, err := os.ReadFile("testdata/vectors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []vector
+	for record := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n\n"), "\n\n") {
+		lines := strings.Split(record, "\n")
+		if len(lines) != 3 {
+			t.Fatalf("record %q", record)
+		}
+		var v vector
+		v.name = strings.TrimPrefix(lines[0], "name: ")
+		v.kind, v.data, _ = strings.Cut(lines[1], ": ")
+		v.expect = strings.TrimPrefix(lines[2], "expect: ")
+		all = append(all, v)
+	}
+	if len(all) < 90 {
+		t.Fatalf("only %d vectors", len(all))
+	}
+	return all
+}
+
+// meaning returns what a vector means, in the words of vectors.py.
+func meaning(v vector) (string, error) {
+	data, err := hex.DecodeString(v.data)
+	if err != nil && v.kind != "code" {
+		return "", err
+	}
+	switch v.kind {
+	case "score":
+		return fmt.Sprintf("%x", dhash.KeyOf(venti.Score(data))), nil
+	case "member":
+		id := dhash.ID(data)
+		return fmt.Sprintf("%x %s", id.Key(), id), nil
+	case "code":
+		c, err := dhash.ParseCode(v.data)
+		if err != nil {
+			return "", err
+		}
+		s := fmt.Sprintf("%d %d", c.Threshold(), c.DomainLimit())
+		for _, n := range []int{0, 1, 63, 64, 65, 1000, 1 << 20, venti.MaxBlock} {
+			s += fmt.Sprintf(" %d", c.PayloadSize(n))
+		}
+		return s, nil
+	case "fragment":
+		f, err := dhash.ParseFragment(data)
+		if err != nil {
+			if !errors.Is(err, dhash.ErrFragment) {
+				return "", fmt.Errorf("%w, which is no ErrFragment", err)
+			}
+			return "", err
+		}
+		if again := f.Append(nil); !bytes.Equal(again, data) {
+			return fmt.Sprintf("encodes to %x", again), nil
+		}
+		return fmt.Sprintf("%v %d %v %d %d %d %x", f.Score, f.Length, f.Code, f.Index, len(f.Proof), len(f.Payload),
+			f.Coding()), nil
+	}
+	return "", fmt.Errorf("kind %q", v.kind)
+}
+
+func TestVectors(t *testing.T) {
+	for _, v := range vectors(t) {
+		t.Run(v.name, func(t *testing.T) {
+			got, err := meaning(v)
+			switch {
+			case err != nil && v.expect != refused:
+				t.Errorf("%s: refused: %v", v.data, err)
+			case err != nil && v.kind == "fragment" && !errors.Is(err, dhash.ErrFragment):
+				t.Error(err)
+			case err == nil && got != v.expect:
+				t.Errorf("%s means %q, want %q", v.data, got, v.expect)
+			}
+		})
+	}
+}
