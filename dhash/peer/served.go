@@ -135,7 +135,8 @@ func (c *served) receive(ctx context.Context) error {
 		} else {
 			err = c.receiveOther(ctx, h)
 		}
-		if err != nil {
+		if err != nil { // nothing was started that would give the slot back
+			<-c.slots
 			return err
 		}
 	}
