@@ -131,6 +131,54 @@ func TestPutToHung(t *testing.T) {
 	}
 }
 
+// TestPutToSlow cancels a put in the middle. What the peer then reads is whole, though the caller's slice has changed, and
+// the stream is used on.
+func TestPutToSlow(t *testing.T) {
+	release := make(chan struct{})
+	got := make(chan []byte, 9)
+	c, to := fake(t, peer.ClientConfig{Stall: 4 * time.Second}, func(s network.Stream) {
+		_, id, body, _ := readMessage(s)
+		s.Write(message(0x86, id, body))
+		<-release
+		for {
+			kind, id, body, err := readMessage(s)
+			if err != nil {
+				return
+			}
+			if kind == 7 {
+				s.Write(message(0x87, id, nil))
+				continue
+			}
+			got <- body
+			s.Write(message(0x81, id, make([]byte, 40)))
+		}
+	})
+	all, _ := block(1, venti.MaxBlock, dhash.Code{Need: 1, Total: 1})
+	want := all[0].Append(nil)
+	ctx, cancel := context.WithCancel(soon(t))
+	done := make(chan error)
+	go func() {
+		_, err := c.Put(ctx, to, dhash.Claim{Owner: owner}, all[0])
+		done <- err
+	}()
+	eventually(t, "half of the put", func() bool { return c.Counters().BytesOut > 100<<10 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	clear(all[0].Payload)
+	close(release)
+	if err := c.Ping(soon(t), to); err != nil {
+		t.Error(err)
+	}
+	if !bytes.Equal((<-got)[48:], want) {
+		t.Error("the peer got something else")
+	}
+	if n := c.Counters(); n.Failures != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
 // TestIgnored asks a peer that reads and never answers, by many who lose patience.
 func TestIgnored(t *testing.T) {
 	lost := make(chan struct{}, 9)
