@@ -139,12 +139,13 @@ func (r *remote) retire(l *link) {
 // lost notes that a link has ended, with so many requests outstanding.
 func (r *remote) lost(l *link, waiting int, cause error) {
 	orderly := errors.Is(cause, errIdle) || errors.Is(cause, errClosing) || errors.Is(cause, errClosed)
+	blamed := !orderly && (waiting > 0 || errors.Is(cause, errMalformed))
 	r.mu.Lock()
 	delete(r.all, l)
 	if r.link == l {
 		r.link = nil
 	}
-	if !orderly && (waiting > 0 || !l.proven.Load()) && !r.closed {
+	if !r.closed && (blamed || !orderly && !l.proven.Load()) {
 		if l.proven.Load() && !errors.Is(cause, errStalled) && !errors.Is(cause, errMalformed) {
 			r.pause = 0 // it was well: it may have been restarted, and is dialled at once
 		} else {
@@ -153,7 +154,7 @@ func (r *remote) lost(l *link, waiting int, cause error) {
 	}
 	over := r.closed
 	r.mu.Unlock()
-	if !orderly && !over && waiting > 0 {
+	if blamed && !over {
 		r.client.failed(r.id, &lostError{cause})
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	smallFrame = 4 << 10   // a message up to this length is sent before longer ones, and with others in one write
-	writeChunk = 256 << 10 // what must go out within the time that a stream may stand still
+	writeChunk = 256 << 10 // bytes of one call
 )
 
 // A frame is a message on its way out.
@@ -211,8 +211,9 @@ func (s *sender) send(batch []*frame, buf *[]byte) error {
 }
 
 // write writes *b, a part of f or in front of it, and leaves there what is not written. It fails if the stream stands
-// still for too long.
+// still for too long; on a slow line a chunk may take as long as it likes.
 func (s *sender) write(b *[]byte, f *frame) error {
+	moved := time.Now()
 	for len(*b) > 0 {
 		s.mu.Lock()
 		if f.withdrew != nil && !f.freed {
@@ -220,28 +221,22 @@ func (s *sender) write(b *[]byte, f *frame) error {
 			f.freed = true
 			close(f.withdrew)
 		}
-		s.stream.SetWriteDeadline(time.Now().Add(s.stall))
+		s.stream.SetWriteDeadline(time.Now().Add(s.stall / 4))
 		s.mu.Unlock()
 		n, err := s.stream.Write((*b)[:min(len(*b), writeChunk)])
 		if *b = (*b)[n:]; n > 0 {
+			moved = time.Now()
 			s.wrote(n, b == &f.payload)
 		}
-		if err != nil && !s.interrupted(f, err) {
+		if err == nil {
+			continue
+		}
+		// The deadline may have passed because f was withdrawn.
+		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() || time.Since(moved) >= s.stall {
 			return err
 		}
 	}
 	return nil
-}
-
-// interrupted reports whether err is only that f was withdrawn.
-func (s *sender) interrupted(f *frame, err error) bool {
-	var timeout net.Error
-	if !errors.As(err, &timeout) || !timeout.Timeout() {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return f.withdrew != nil && !f.freed
 }
 
 // finish notes that a frame is out, or never will be.

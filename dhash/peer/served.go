@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	perStream = 16 << 20   // bytes of puts of one stream, and of answers, in memory
+	perStream = 16 << 20   // bytes of puts of one stream in memory, at most
 	loadGuess = 128 << 10  // bytes that a get is taken to need before the handler has answered
 	bodyRead  = 256 * 1024 // what is read of a body at once
 )
@@ -55,8 +55,8 @@ func newServed(s *Server, id dhash.ID, stream network.Stream) *served {
 		id:      id,
 		stream:  stream,
 		slots:   make(chan struct{}, maxParallel),
-		inPuts:  newBudget(min(perStream, s.puts.size/2)),
-		inReply: newBudget(min(perStream, s.answers.size/2)),
+		inPuts:  newBudget(min(perStream, s.puts.size/4)),
+		inReply: newBudget(s.answers.size / 8), // who does not read holds it until the stream is given up
 		grants:  make(map[dhash.Owner]struct{}),
 	}
 	c.in = bufio.NewReaderSize(&meter{stream, func(n int) { s.bytesIn.Add(int64(n)) }}, readBuffer)
@@ -135,7 +135,8 @@ func (c *served) receive(ctx context.Context) error {
 		} else {
 			err = c.receiveOther(ctx, h)
 		}
-		if err != nil {
+		if err != nil { // nothing was started that would give the slot back
+			<-c.slots
 			return err
 		}
 	}

@@ -1,0 +1,122 @@
+package peer
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestBudget(t *testing.T) {
+	b := newBudget(100)
+	var in, most atomic.Int64
+	var work sync.WaitGroup
+	for i := range 16 {
+		work.Go(func() {
+			r := rand.New(rand.NewPCG(1, uint64(i)))
+			for range 500 {
+				n := r.Int64N(150) // more than there is, at times
+				ctx, cancel := context.WithCancel(context.Background())
+				if r.IntN(4) == 0 {
+					cancel()
+				}
+				if b.take(ctx, n) == nil {
+					took := min(n, 100)
+					if now := in.Add(took); now > most.Load() {
+						most.Store(now)
+					}
+					in.Add(-took)
+					b.give(n)
+				}
+				cancel()
+			}
+		})
+	}
+	work.Wait()
+	if b.inUse() != 0 || b.waiting.Len() != 0 || most.Load() > 100 {
+		t.Errorf("%d taken and %d waiting at the end, at most %d", b.inUse(), b.waiting.Len(), most.Load())
+	}
+}
+
+func TestBudgetIsFair(t *testing.T) {
+	b := newBudget(10)
+	ctx := context.Background()
+	b.take(ctx, 6)
+	got := make(chan int, 2)
+	waits := func(n int) {
+		for {
+			b.mu.Lock()
+			is := b.waiting.Len()
+			b.mu.Unlock()
+			if is == n {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	go func() { b.take(ctx, 10); got <- 10 }()
+	waits(1)
+	small, cancel := context.WithCancel(ctx)
+	go func() { b.take(ctx, 1); got <- 1 }()
+	waits(2)
+	go b.take(small, 1)
+	waits(3)
+	cancel()
+	waits(2)
+	b.give(6)
+	if n := <-got; n != 10 {
+		t.Errorf("%d was served before 10, which came first", n)
+	}
+	b.give(10)
+	<-got
+	b.adjust(1, 50)
+	if n := b.inUse(); n != 10 {
+		t.Errorf("%d in use after a guess was put right, want all", n)
+	}
+}
+
+func TestLatency(t *testing.T) {
+	var l latency
+	now := time.Unix(1e9, 0)
+	check := func(ewma, p95 time.Duration) {
+		t.Helper()
+		if e, p := l.estimate(now); e != ewma || p != p95 {
+			t.Errorf("%v and %v, want %v and %v", e, p, ewma, p95)
+		}
+	}
+	check(0, 0)
+	l.add(now, 8*time.Millisecond, 100)
+	check(8*time.Millisecond, 8*time.Millisecond)
+	l.add(now, 16*time.Millisecond, nominal)
+	check(9*time.Millisecond, 16*time.Millisecond)
+	l.add(now, 32*17*time.Millisecond, 32*nominal) // as 17 ms
+	check(10*time.Millisecond, 17*time.Millisecond)
+	for i := range latencyKept {
+		l.add(now, time.Duration(i+1)*time.Millisecond, 0)
+	}
+	if _, p := l.estimate(now); p != 61*time.Millisecond {
+		t.Errorf("95th percentile of 1 to 64 ms: %v", p)
+	}
+	now = now.Add(latencyAge + time.Second)
+	check(0, 0)
+	l.add(now, time.Second, 0)
+	check(time.Second, time.Second)
+}
+
+// TestPool takes buffers of all sizes around the limits of the classes.
+func TestPool(t *testing.T) {
+	var p pool
+	_, longest, _ := kPut.body()
+	for _, n := range []int{1, around, around + 1, 4096, 4096 + around, 4097 + around, 128<<10 + 300, longest} {
+		b := p.take(n)
+		if len(*b) != n || class(cap(*b)) != class(n) {
+			t.Errorf("a buffer of %d and %d bytes for %d", len(*b), cap(*b), n)
+		}
+		p.give(b)
+	}
+	if b := p.take(128<<10 + 300); cap(*b) > 130<<10 {
+		t.Errorf("%d bytes for a fragment of 128 KiB", cap(*b))
+	}
+}

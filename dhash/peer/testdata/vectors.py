@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Writes vectors.txt, from PROTOCOL.md and ../FORMAT.md alone: python3 vectors.py > vectors.txt"""
+
+import hashlib
+import struct
+
+KINDS = {
+    "put": 1, "get": 2, "have": 3, "claim": 4, "divert": 5, "grant": 6, "ping": 7, "refusal": 0x80, "closing": 0xFF,
+}
+KINDS.update({name + " answer": n | 0x80 for name, n in list(KINDS.items()) if n < 0x80})
+REASONS = ["no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt", "other"]
+MAX_BLOCK = 4 << 20
+MAX_FRAGMENT = MAX_BLOCK + 512
+
+SCORE = hashlib.sha256(b"hello, venti\n").digest()
+CODING = bytes(range(32))
+OTHER = bytes(range(32, 64))
+OWNER = b"\xaa" * 32
+MARK = b"\xbb" * 16
+MEMBER = b"\x00\x24\x08\x01\x12\x20" + b"\xcc" * 32  # the id of an Ed25519 key
+
+
+def out(name, data, expect, asked):
+    print(f"name: {name}")
+    if asked is not None:
+        print(f"asked: {asked}")
+    print(f"message: {data.hex()}\nexpect: {expect}\n")
+
+
+def message(kind, id, body=b"", size=None, version=1):
+    number = KINDS.get(kind, kind)
+    return struct.pack(">BBII", version, number, id, len(body) if size is None else size) + body
+
+
+def good(name, kind, id, body=b"", shown="", asked=None):
+    out(name, message(kind, id, body), f"{kind} id {id}" + (" " + shown if shown else ""), asked)
+
+
+def bad(name, *args, asked=None, **kw):
+    out(name, message(*args, **kw), "malformed", asked)
+
+
+def varint(n):
+    b = b""
+    while n >= 0x80:
+        b += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return b + bytes([n])
+
+
+def fragment(payload):
+    """The one fragment of the code 1/1."""
+    return b"\x01" + SCORE + varint(len(payload)) + b"\x01\x01\x00" + payload
+
+
+def held(coding=CODING, need=8, total=20, index=19, length=MAX_BLOCK, mark=MARK):
+    return coding + struct.pack(">BBBI", need, total, index, length) + mark
+
+
+def requests():
+    hello = fragment(b"hello, venti\n")
+    good("put", "put", 1, OWNER + MARK + hello, f"{OWNER.hex()} {MARK.hex()} {hello.hex()}")
+    good("put of the empty block", "put", 2, OWNER + MARK + fragment(b""),
+         f"{OWNER.hex()} {MARK.hex()} {fragment(b'').hex()}")
+    good("put answer", "put answer", 1, struct.pack(">Q", 5) + CODING, f"5 {CODING.hex()}")
+    good("put answer, most room", "put answer", 1, struct.pack(">Q", 2**63 - 1) + CODING, f"{2**63 - 1} {CODING.hex()}")
+    good("get of any coding", "get", 3, SCORE + bytes(32), f"{SCORE.hex()} {bytes(32).hex()}")
+    good("get of a coding", "get", 3, SCORE + CODING, f"{SCORE.hex()} {CODING.hex()}")
+    good("get of none of four", "get", 0xFFFFFFFF, SCORE + bytes(32) + CODING + OTHER + CODING + OTHER,
+         f"{SCORE.hex()} {bytes(32).hex()} {CODING.hex()} {OTHER.hex()} {CODING.hex()} {OTHER.hex()}")
+    good("get answer", "get answer", 3, hello, hello.hex())
+    good("have", "have", 4, OWNER + SCORE, f"{OWNER.hex()} {SCORE.hex()}")
+    good("have of three", "have", 4, OWNER + SCORE + OTHER + SCORE,
+         f"{OWNER.hex()} {SCORE.hex()} {OTHER.hex()} {SCORE.hex()}")
+    good("have answer, nothing", "have answer", 4, b"\x00", "[]", asked=1)
+    good("have answer", "have answer", 4, b"\x00\x01" + held() + b"\x02" + held(OTHER, 1, 64, 63, 0) + held(),
+         f"[] [{CODING.hex()} 8/20 19 4194304 {MARK.hex()}] "
+         f"[{OTHER.hex()} 1/64 63 0 {MARK.hex()} {CODING.hex()} 8/20 19 4194304 {MARK.hex()}]", asked=3)
+    good("claim", "claim", 5, OWNER + SCORE + CODING + b"\x13" + MARK,
+         f"{OWNER.hex()} {SCORE.hex()} {CODING.hex()} 19 {MARK.hex()}")
+    good("claim of two", "claim", 5, OWNER + SCORE + CODING + b"\x00" + MARK + SCORE + OTHER + b"\x3f" + MARK,
+         f"{OWNER.hex()} {SCORE.hex()} {CODING.hex()} 0 {MARK.hex()} {SCORE.hex()} {OTHER.hex()} 63 {MARK.hex()}")
+    good("claim answer", "claim answer", 5, b"\x01\x00\x01", "101", asked=3)
+    good("divert", "divert", 6, SCORE + CODING + b"\x07" + MEMBER, f"{SCORE.hex()} {CODING.hex()} 7 {MEMBER.hex()}")
+    good("divert answer", "divert answer", 6)
+    good("grant", "grant", 7, b"\x00", "00")
+    good("grant answer", "grant answer", 7, OWNER, OWNER.hex())
+    good("ping", "ping", 8)
+    good("ping answer", "ping answer", 8)
+    good("closing", "closing", 0)
+    for i, reason in enumerate(REASONS):
+        good(f"refusal, {reason}", "refusal", 9, bytes([i + 1, 0]) + b"it is so", f'{reason} to "" "it is so"')
+    good("refusal without text", "refusal", 9, b"\x01\x00", 'no fragment to "" ""')
+    good("refusal, diverted", "refusal", 9, b"\x01\x26" + MEMBER, f'no fragment to "{MEMBER.hex()}" ""')
+    good("refusal, full, diverted", "refusal", 9, b"\x02\x26" + MEMBER + b"x", f'full to "{MEMBER.hex()}" "x"')
+    good("refusal, longest text", "refusal", 9, b"\x05\x00" + "é".encode() * 128, 'busy to "" "' + "é" * 128 + '"')
+
+
+def malformed():
+    hello = fragment(b"hello, venti\n")
+    for v in [0, 2, 255]:
+        bad(f"version {v}", "ping", 1, version=v)
+    for kind in [0, 8, 0x7F, 0x88, 0xFE]:
+        bad(f"kind {kind:#x}", kind, 1)
+    for kind in ["put", "get", "ping", "get answer", "refusal"]:
+        bad(kind + " with id 0", kind, 0, size=64)
+        bad(kind + " of all ones", kind, 1, size=0xFFFFFFFF)
+    bad("closing with an id", "closing", 1)
+    bad("closing with a body", "closing", 0, b"\x00")
+    bad("ping with a body", "ping", 1, b"\x00")
+    bad("ping answer with a body", "ping answer", 1, b"\x00")
+    bad("divert answer with a body", "divert answer", 1, b"\x00")
+    bad("put over the limit", "put", 1, size=48 + MAX_FRAGMENT + 1)
+    bad("put below the least", "put", 1, size=48 + 36)
+    bad("put answer, too short", "put answer", 1, bytes(39))
+    bad("put answer, too long", "put answer", 1, bytes(41))
+    bad("put answer, negative room", "put answer", 1, b"\x80" + bytes(39))
+    bad("get, too short", "get", 1, bytes(63))
+    bad("get, half a coding", "get", 1, bytes(80))
+    bad("get, five codings to avoid", "get", 1, bytes(64 + 5 * 32))
+    bad("get answer over the limit", "get answer", 1, size=MAX_FRAGMENT + 1)
+    bad("have of nothing", "have", 1, OWNER)
+    bad("have of a score and a half", "have", 1, OWNER + SCORE + SCORE[:16])
+    bad("have of 1025", "have", 1, size=32 + 32 * 1025)
+    bad("have answer, too few", "have answer", 1, b"\x00", asked=2)
+    bad("have answer, too many", "have answer", 1, b"\x00\x00", asked=1)
+    bad("have answer, cut", "have answer", 1, b"\x01" + held()[:-1], asked=1)
+    bad("have answer, seventeen", "have answer", 1, b"\x11" + 17 * held(), asked=1)
+    bad("have answer, index over the code", "have answer", 1, b"\x01" + held(index=20), asked=1)
+    bad("have answer, code 0/20", "have answer", 1, b"\x01" + held(need=0), asked=1)
+    bad("have answer, code 21/20", "have answer", 1, b"\x01" + held(need=21), asked=1)
+    bad("have answer, code 8/65", "have answer", 1, b"\x01" + held(total=65), asked=1)
+    bad("have answer, block too large", "have answer", 1, b"\x01" + held(length=MAX_BLOCK + 1), asked=1)
+    bad("claim of nothing", "claim", 1, OWNER)
+    bad("claim of one and a half", "claim", 1, OWNER + SCORE + CODING + b"\x00" + MARK + SCORE)
+    bad("claim of index 64", "claim", 1, OWNER + SCORE + CODING + b"\x40" + MARK)
+    bad("claim answer, too few", "claim answer", 1, b"\x01", asked=2)
+    bad("claim answer, neither yes nor no", "claim answer", 1, b"\x02", asked=1)
+    bad("divert of index 64", "divert", 1, SCORE + CODING + b"\x40" + MEMBER)
+    bad("divert to nobody", "divert", 1, SCORE + CODING + b"\x00")
+    bad("divert to no multihash", "divert", 1, SCORE + CODING + b"\x00" + b"\xcc" * 20)
+    bad("divert to an id that is too long", "divert", 1, SCORE + CODING + b"\x00\x00\x3f" + bytes(63))
+    bad("grant of nothing", "grant", 1)
+    bad("grant over the limit", "grant", 1, bytes(4097))
+    bad("grant answer, too short", "grant answer", 1, OWNER[1:])
+    bad("refusal, reason 0", "refusal", 1, b"\x00\x00")
+    bad("refusal, reason 10", "refusal", 1, b"\x0a\x00")
+    bad("refusal, too short", "refusal", 1, b"\x01")
+    bad("refusal, id longer than the body", "refusal", 1, b"\x01\x27" + MEMBER)
+    bad("refusal, id that is none", "refusal", 1, b"\x01\x01\xcc")
+    bad("refusal, busy, diverted", "refusal", 1, b"\x05\x26" + MEMBER)
+    bad("refusal, text too long", "refusal", 1, b"\x05\x00" + b"x" * 257)
+    bad("refusal, not UTF-8", "refusal", 1, b"\x05\x00\xff")
+    bad("refusal, newline", "refusal", 1, b"\x05\x00a\nb")
+    bad("refusal, control character of two bytes", "refusal", 1, b"\x05\x00" + "\u009b".encode())
+    for name, f in [
+        ("of version 2", b"\x02" + hello[1:]),
+        ("cut", hello[:-1]),
+        ("too long", hello + b"\x00"),
+        ("of code 2/1", hello[:34] + b"\x02" + hello[35:]),
+    ]:
+        out("put of a fragment " + name, message("put", 1, OWNER + MARK + f), "bad fragment", None)
+        out("get answer, a fragment " + name, message("get answer", 1, f), "bad fragment", None)
+
+
+requests()
+malformed()

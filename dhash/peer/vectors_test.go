@@ -1,0 +1,185 @@
+package peer
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ventidhash/dhash"
+)
+
+// A vector is one record of testdata/vectors.txt, which testdata/vectors.py made from PROTOCOL.md.
+type vector struct {
+	name   string
+	data   []byte
+	asked  int
+	expect string
+}
+
+func vectors(t testing.TB) []vector {
+	t.Helper()
+	text, err := os.ReadFile("testdata/vectors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []vector
+	for record := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
+		var v vector
+		for line := range strings.SplitSeq(record, "\n") {
+			key, value, _ := strings.Cut(line, ": ")
+			switch key {
+			case "name":
+				v.name = value
+			case "expect":
+				v.expect = value
+			case "asked":
+				v.asked, err = strconv.Atoi(value)
+			case "message":
+				v.data, err = hex.DecodeString(value)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, v)
+	}
+	if len(all) < 100 {
+		t.Fatalf("only %d vectors", len(all))
+	}
+	return all
+}
+
+func TestVectors(t *testing.T) {
+	for _, v := range vectors(t) {
+		t.Run(v.name, func(t *testing.T) {
+			got, again, err := decode(v.data, v.asked)
+			switch {
+			case errors.Is(err, errMalformed):
+				got = "malformed"
+			case errors.Is(err, dhash.ErrFragment):
+				got = "bad fragment"
+			case err != nil:
+				t.Errorf("error %v is neither %v nor %v", err, errMalformed, dhash.ErrFragment)
+			case !bytes.Equal(again, v.data):
+				t.Errorf("encodes to %x, want %x", again, v.data)
+			}
+			if got != v.expect {
+				t.Errorf("means %q, want %q: %v", got, v.expect, err)
+			}
+		})
+	}
+}
+
+// decode reads one whole message, as client and server do, says what it means in the words of vectors.py, and encodes it
+// again. asked is how many scores or marks it answers.
+func decode(b []byte, asked int) (meaning string, again []byte, err error) {
+	h, err := parseHead(b)
+	if err != nil {
+		return "", nil, err
+	}
+	if h.size != len(b)-headSize {
+		return "", nil, fmt.Errorf("the vector has %d bytes, its head says %d", len(b), headSize+h.size)
+	}
+	shown, body, err := decodeBody(h.kind, b[headSize:], asked)
+	if err != nil {
+		return "", nil, err
+	}
+	meaning = fmt.Sprintf("%v id %d", h.kind, h.id)
+	if shown != "" {
+		meaning += " " + shown
+	}
+	return meaning, append(appendHead(nil, h.kind, h.id, len(body)), body...), nil
+}
+
+func decodeBody(k kind, b []byte, asked int) (shown string, again []byte, err error) {
+	switch k {
+	case kPut:
+		c, f, err := parsePut(b)
+		if err != nil {
+			return "", nil, err
+		}
+		return fmt.Sprintf("%x %x %x", c.Owner, c.Mark, f.Append(nil)), f.Append(appendClaim(nil, c)), nil
+	case kGet | answer:
+		f, err := dhash.ParseFragment(b)
+		if err != nil {
+			return "", nil, err
+		}
+		return fmt.Sprintf("%x", f.Append(nil)), f.Append(nil), nil
+	case kPut | answer:
+		r, err := parseReceipt(b)
+		return fmt.Sprintf("%d %x", r.Free, r.Coding), r.append(nil), err
+	case kGet:
+		w, err := parseWant(b)
+		shown := fmt.Sprintf("%v %x", w.Score, w.Coding)
+		for _, c := range w.Avoid {
+			shown += fmt.Sprintf(" %x", c)
+		}
+		return shown, w.append(nil), err
+	case kHave:
+		owner, scores, err := parseHave(b)
+		return strings.TrimSuffix(fmt.Sprintf("%x ", owner)+strings.Trim(fmt.Sprint(scores), "[]"), " "),
+			appendHave(nil, owner, scores), err
+	case kHave | answer:
+		held, err := parseHeld(b, asked)
+		return describeHeld(held), appendHeld(nil, held), err
+	case kClaim:
+		owner, marks, err := parseMarks(b)
+		shown := fmt.Sprintf("%x", owner)
+		for _, m := range marks {
+			shown += fmt.Sprintf(" %v %x %d %x", m.Score, m.Coding, m.Index, m.Mark)
+		}
+		return shown, appendMarks(nil, owner, marks), err
+	case kClaim | answer:
+		held, err := parseBools(b, asked)
+		return strings.NewReplacer("true", "1", "false", "0", "[", "", "]", "", " ", "").Replace(fmt.Sprint(held)),
+			appendBools(nil, held), err
+	case kDivert:
+		v, err := parseDiversion(b)
+		return fmt.Sprintf("%v %x %d %x", v.Score, v.Coding, v.Index, string(v.To)), v.append(nil), err
+	case rRefusal:
+		r, err := parseRefusal(b)
+		if err != nil {
+			return "", nil, err
+		}
+		names := []string{"", "no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt",
+			"other"}
+		return fmt.Sprintf("%s to \"%x\" %q", names[reasonOf(r)], string(r.Diverted), r.Text), appendRefusal(nil, r), nil
+	}
+	if len(b) == 0 {
+		return "", nil, nil
+	}
+	return fmt.Sprintf("%x", b), b, nil // opaque
+}
+
+func describeHeld(held [][]dhash.Held) string {
+	var all []string
+	for _, of := range held {
+		var one []string
+		for _, h := range of {
+			one = append(one, fmt.Sprintf("%x %v %d %d %x", h.Coding, h.Code, h.Index, h.Length, h.Mark))
+		}
+		all = append(all, "["+strings.Join(one, " ")+"]")
+	}
+	return strings.Join(all, " ")
+}
+
+// FuzzDecode decodes a message of any kind: no panic, and what is accepted has one encoding only.
+func FuzzDecode(f *testing.F) {
+	for _, v := range vectors(f) {
+		f.Add(v.data, uint16(v.asked))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, asked uint16) {
+		if len(b) < headSize {
+			return
+		}
+		_, again, err := decode(b, int(asked%(MaxHave+1)))
+		if err == nil && !bytes.Equal(again, b) {
+			t.Errorf("%x becomes %x", b, again)
+		}
+	})
+}
