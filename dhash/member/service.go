@@ -167,11 +167,11 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	cancel()
 	loops.Wait()
+	s.host.RemoveStreamHandler(Protocol) // whoever is answered after the goodbye would believe that this node is back
+	s.limit.wait()
 	if err == nil {
 		s.goodbye(context.WithoutCancel(ctx))
 	}
-	s.host.RemoveStreamHandler(Protocol)
-	s.limit.wait()
 	if saved := s.roster.Save(); saved != nil {
 		s.log.Warn("the roster is not saved; the next start takes longer", slog.Any("err", saved))
 	}
