@@ -19,6 +19,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/member"
+	"ventidhash/dhash/placement"
 )
 
 // keyOf makes a key from a name, so that tests have the same keys every time.
@@ -233,4 +234,10 @@ func addrOf(t testing.TB, text string) ma.Multiaddr {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// tableOf returns the members that n counts on now.
+func tableOf(n *node) []placement.Member {
+	table, _ := n.roster.Table(time.Now())
+	return table
 }

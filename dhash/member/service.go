@@ -145,7 +145,7 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Run answers other nodes, finds them, and keeps the roster up to date, until ctx is done; then it says goodbye to them
-// and returns nil. An error that wraps dhash.ErrStranger says that this node has been banned.
+// and returns nil. It is called once. An error that wraps dhash.ErrStranger says that this node has been banned.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -168,7 +168,7 @@ func (s *Service) Run(ctx context.Context) error {
 	cancel()
 	loops.Wait()
 	s.host.RemoveStreamHandler(Protocol) // whoever is answered after the goodbye would believe that this node is back
-	s.limit.wait()
+	s.limit.close()
 	if err == nil {
 		s.goodbye(context.WithoutCancel(ctx))
 	}

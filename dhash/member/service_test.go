@@ -36,14 +36,10 @@ func TestMembersFindEachOther(t *testing.T) {
 			return m != nil && m.Revision == 3
 		})
 	}
-	var want []member.Seat
 	for _, n := range nodes {
-		seats, _ := n.roster.Table(time.Now())
-		if want == nil {
-			want = seats
-		}
-		if len(seats) != len(nodes) || !slices.Equal(seats, want) {
-			t.Errorf("the table of %s has %d seats, and differs from the first one's", n.name, len(seats))
+		table, first := tableOf(n), tableOf(nodes[0])
+		if len(table) != len(nodes) || !slices.Equal(table, first) {
+			t.Errorf("the table of %s has %d members, and differs from the first one's", n.name, len(table))
 		}
 	}
 
@@ -59,13 +55,23 @@ func TestMembersFindEachOther(t *testing.T) {
 		})
 	}
 
+	if err := nodes[1].host.Network().Listen(addrOf(t, "/ip4/127.0.0.1/tcp/0")); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		until(t, n.name+" hears of the second address of b", 10*time.Second, func() bool {
+			st, _ := n.roster.Get(nodes[1].id(), time.Now())
+			return len(st.Record.Addrs) == 2
+		})
+	}
+
 	nodes[4].stop() // says goodbye
 	if !nodes[0].judges(nodes[4], member.Away) {
 		t.Error("e said goodbye and does not count as away")
 	}
 	nodes[3].crash()
 	until(t, "d counts as dead", 10*time.Second, func() bool { return nodes[0].judges(nodes[3], member.Dead) })
-	if seats, _ := nodes[0].roster.Table(time.Now()); len(seats) != len(nodes) {
+	if seats := tableOf(nodes[0]); len(seats) != len(nodes) {
 		t.Errorf("%d seats after a member died: it has to stay through the grace", len(seats))
 	}
 }
@@ -87,7 +93,7 @@ func TestBan(t *testing.T) {
 		until(t, n.name+" drops c", 10*time.Second, func() bool {
 			return !n.service.IsMember(c.id()) && n.host.Network().Connectedness(c.host.ID()) != network.Connected
 		})
-		if seats, _ := n.roster.Table(time.Now()); len(seats) != 2 {
+		if seats := tableOf(n); len(seats) != 2 {
 			t.Errorf("%s has %d seats", n.name, len(seats))
 		}
 	}
@@ -190,7 +196,7 @@ func TestClient(t *testing.T) {
 	if !a.service.Admitted(client.id()) || a.service.IsMember(client.id()) {
 		t.Error("a client is admitted and is no member")
 	}
-	if seats, _ := client.roster.Table(time.Now()); len(seats) != 2 {
+	if seats := tableOf(client); len(seats) != 2 {
 		t.Errorf("%d seats at the client", len(seats))
 	}
 	// b is banned, and its client with it.

@@ -138,8 +138,8 @@ func cpuTime() time.Duration {
 func TestSimConvergence(t *testing.T) {
 	const count = 16
 	simulate(t, count, func(s *sim) {
-		s.plan.limits.Grace = 30 * time.Minute // for a day, simulated, takes minutes
-		s.plan.config = func(c *member.Config) { c.Refresh = 5 * time.Minute }
+		s.plan.limits.Grace = 10 * time.Minute // for a day, simulated, takes minutes
+		s.plan.config = func(c *member.Config) { c.Refresh = 2 * time.Minute }
 		s.start(0)
 		for i := 1; i < count; i++ {
 			s.start(i, i/2) // most know a node that has itself only just come
@@ -159,19 +159,19 @@ func TestSimConvergence(t *testing.T) {
 		s.move(12, 12)
 		s.agree("two crashed", 90*time.Second, upTo(12)...)
 		until(t, "they are dead", time.Minute, func() bool { return s.nodes[0].judges(s.nodes[13], member.Dead) })
-		time.Sleep(20 * time.Minute)
-		if seats, _ := s.nodes[0].roster.Table(time.Now()); len(seats) != count {
+		time.Sleep(5 * time.Minute)
+		if seats := tableOf(s.nodes[0]); len(seats) != count {
 			t.Errorf("%d seats before the grace is over", len(seats))
 		}
 		_, changed := s.nodes[0].roster.Table(time.Now())
-		time.Sleep(15 * time.Minute)
+		time.Sleep(6 * time.Minute)
 		select {
 		case <-changed:
 		default:
 			t.Error("nobody was told that the table changed")
 		}
 		for i := range 12 {
-			seats, _ := s.nodes[i].roster.Table(time.Now())
+			seats := tableOf(s.nodes[i])
 			if len(seats) != 12 {
 				t.Errorf("%d seats at %v after the grace", len(seats), s.nodes[i])
 			}
@@ -219,7 +219,7 @@ func TestSimIdle(t *testing.T) {
 		}
 		s.agree("24 joined", 30*time.Second, upTo(count)...)
 		before := cpuTime()
-		const span = 10 * time.Minute
+		const span = 3 * time.Minute
 		time.Sleep(span)
 		used := cpuTime() - before
 		share := used.Seconds() / span.Seconds() / count * 100
