@@ -149,12 +149,12 @@ func (s *Service) each(ids []dhash.ID, f func(dhash.ID)) {
 func (s *Service) goodbye(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTime)
 	defer cancel()
-	s.mu.Lock()
 	var ids []dhash.ID
-	for p := range s.greeted {
-		ids = append(ids, dhash.ID(p))
+	for _, p := range s.host.Network().Peers() {
+		if s.roster.IsMember(dhash.ID(p)) {
+			ids = append(ids, dhash.ID(p))
+		}
 	}
-	s.mu.Unlock()
 	slots := make(chan struct{}, parallel)
 	s.each(ids, func(id dhash.ID) {
 		slots <- struct{}{}

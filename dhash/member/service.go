@@ -148,7 +148,7 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Run answers other nodes, finds them, and keeps the roster up to date, until ctx is done; then it says goodbye to them
-// and returns nil. An error that wraps dhash.ErrStranger says that this node has been banned.
+// and returns nil. It is called once. An error that wraps dhash.ErrStranger says that this node has been banned.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -170,11 +170,11 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	cancel()
 	loops.Wait()
+	s.host.RemoveStreamHandler(Protocol) // whoever is answered after the goodbye would believe that this node is back
+	s.limit.close()
 	if err == nil {
 		s.goodbye(context.WithoutCancel(ctx))
 	}
-	s.host.RemoveStreamHandler(Protocol)
-	s.limit.wait()
 	if saved := s.roster.Save(); saved != nil {
 		s.log.Warn("the roster is not saved; the next start takes longer", slog.Any("err", saved))
 	}

@@ -61,10 +61,12 @@ type limiter struct {
 	members   chan struct{}
 	strangers chan struct{}
 
-	mu    sync.Mutex // protects the following
-	peers map[peer.ID]int
-	work  sync.WaitGroup
-	ended bool
+	work sync.WaitGroup
+
+	mu      sync.Mutex // protects the following
+	peers   map[peer.ID]int
+	streams map[network.Stream]struct{} // of requests that are being answered
+	ended   bool
 }
 
 const (
@@ -75,23 +77,27 @@ const (
 
 func newLimiter() limiter {
 	return limiter{
-		members: make(chan struct{}, memberSlots), strangers: make(chan struct{}, strangerSlots), peers: map[peer.ID]int{},
+		members: make(chan struct{}, memberSlots), strangers: make(chan struct{}, strangerSlots),
+		peers: map[peer.ID]int{}, streams: map[network.Stream]struct{}{},
 	}
 }
 
-// enter returns a function to be called when the request has been answered, or nil if there are too many. A member waits
-// for a slot up to the given time.
-func (l *limiter) enter(p peer.ID, admitted bool, wait time.Duration) func() {
+// enter returns a function to be called when the request on st has been answered, or nil if there are too many. A member
+// waits for a slot up to the given time.
+func (l *limiter) enter(st network.Stream, admitted bool, wait time.Duration) func() {
+	p := st.Conn().RemotePeer()
 	l.mu.Lock()
 	if l.ended || l.peers[p] >= peerSlots {
 		l.mu.Unlock()
 		return nil
 	}
 	l.peers[p]++
+	l.streams[st] = struct{}{}
 	l.work.Add(1)
 	l.mu.Unlock()
 	leave := func() {
 		l.mu.Lock()
+		delete(l.streams, st)
 		if l.peers[p]--; l.peers[p] == 0 {
 			delete(l.peers, p)
 		}
@@ -119,10 +125,13 @@ func (l *limiter) enter(p peer.ID, admitted bool, wait time.Duration) func() {
 	return func() { <-slots; leave() }
 }
 
-// wait returns when no request is being answered; none is taken from then on.
-func (l *limiter) wait() {
+// close ends all requests that are being answered; none is taken from then on.
+func (l *limiter) close() {
 	l.mu.Lock()
 	l.ended = true
+	for st := range l.streams {
+		st.Reset()
+	}
 	l.mu.Unlock()
 	l.work.Wait()
 }
@@ -131,7 +140,7 @@ func (l *limiter) wait() {
 func (s *Service) serve(st network.Stream) {
 	p := st.Conn().RemotePeer()
 	admitted := s.Admitted(dhash.ID(p))
-	leave := s.limit.enter(p, admitted, s.cfg.Timeout/4)
+	leave := s.limit.enter(st, admitted, s.cfg.Timeout/4)
 	if leave == nil {
 		st.Reset()
 		return
