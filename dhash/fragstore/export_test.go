@@ -49,6 +49,9 @@ func ReencodeRecord(kind byte, key, data []byte) (outKey, outData []byte, err er
 		return n.recordKey(), appendClaimsData(nil, c), err
 	default:
 		v, err := parseDiversionData(data)
+		if err == nil {
+			_, err = recordRow(arena.Loc{}, arena.Record{Kind: kind, Key: key, Data: data})
+		}
 		return n.recordKey(), appendDiversionData(nil, v), err
 	}
 }

@@ -224,6 +224,9 @@ func (c *scrub) lost(ctx context.Context) error {
 	}
 	named := make([]bool, len(c.damaged))
 	err := c.x.Walk(ctx, nil, nil, func(key []byte, x index.Row, err error) error {
+		if err != nil {
+			return err
+		}
 		r, err := parseRow(key, x)
 		if err != nil {
 			return nil // a diversion, or seen to at Open
