@@ -12,15 +12,16 @@ import (
 
 var errOwners = fmt.Errorf("%w: %d owners claim the fragment, and no more can", dhash.ErrQuota, maxOwners)
 
-// claim adds an owner to those of a fragment that is there. The caller holds its lock.
-func (s *Store) claim(ctx context.Context, owner dhash.Owner, r row) error {
+// claim adds an owner to those of a fragment that is there; rows are those of all fragments of the block. The caller
+// holds its lock.
+func (s *Store) claim(owner dhash.Owner, r row, rows []row) error {
 	if _, ok := r.claims.find(owner); ok {
 		return nil
 	}
 	if len(r.claims.owners) >= maxOwners {
 		return errOwners
 	}
-	if err := s.checkCodings(ctx, owner, r.name); err != nil {
+	if err := checkCodings(owner, r.name, rows); err != nil {
 		return err
 	}
 	now := r
@@ -70,11 +71,15 @@ func (s *Store) claimOne(ctx context.Context, owner dhash.Owner, n Name) (bool, 
 		return false, err
 	}
 	defer s.x.Lock(n.rowKey(rowFragment)).Unlock()
-	r, ok, err := s.find(ctx, n)
-	if err != nil || !ok || r.bad {
+	rows, err := s.ofScore(ctx, n.Score)
+	if err != nil {
 		return false, err
 	}
-	return true, s.claim(ctx, owner, r)
+	r := named(rows, n)
+	if r == nil || r.bad {
+		return false, nil
+	}
+	return true, s.claim(owner, *r, rows)
 }
 
 // commit makes durable what was appended.

@@ -49,7 +49,7 @@ func (s *Store) Scrub(ctx context.Context, limit int64, fn func(Damage)) (ScrubR
 		return c.rep, fmt.Errorf("scrubbing the fragments: %w", unavailable(err))
 	}
 	s.x.FlushSoon()
-	return c.rep, nil
+	return c.rep, unavailable(s.x.Collect(ctx))
 }
 
 // scrub is one call of Scrub.

@@ -114,7 +114,7 @@ func (s *Store) Close() error {
 func (s *Store) shut() error {
 	var errs []error
 	if s.x != nil {
-		errs = append(errs, s.x.Close())
+		errs = append(errs, s.x.Collect(context.Background()), s.x.Close())
 	}
 	if s.arena != nil {
 		errs = append(errs, s.arena.Close())

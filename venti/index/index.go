@@ -61,7 +61,9 @@ type Config struct {
 	// Split is the position in the keys of a byte that differs from key to key: filling a large index goes by it.
 	Split int
 
-	// Group is how many of the first bytes of keys belong together: Group walks them, Lock locks them. Zero means all.
+	// Group is how many of the first bytes of keys say what belongs together: these rows are stored as one, so that
+	// Group finds them at once, and Lock locks them together. They must not come to more than half of LogSize, and Split
+	// must be less than Group. Zero means that each row is for itself.
 	Group int
 
 	// Room, if it is set, says whether the index may be written: on a full disk Badger would try for ever.
@@ -89,6 +91,8 @@ func (c Config) Validate() error {
 		return errors.New("index: Key or Row is nil")
 	case c.Split < 0 || c.Group < 0 || c.Split >= MaxKey || c.Group > MaxKey:
 		return fmt.Errorf("index: Split is %d and Group %d, not within 0 and %d", c.Split, c.Group, MaxKey)
+	case c.Group > 0 && c.Split >= c.Group:
+		return fmt.Errorf("index: Split is %d, not below Group, %d", c.Split, c.Group)
 	case c.Rows < 0:
 		return fmt.Errorf("index: Rows is %d, below 0", c.Rows)
 	case c.LogSize != 0 && c.LogSize < 1<<20 || c.LogSize > 1<<30:
@@ -179,10 +183,8 @@ func (x *Index) openDatastore(ctx context.Context) error {
 // Lock locks what belongs together with key (Config.Group) and returns its lock. Whoever changes a row on the ground of
 // what it was holds it from before Find or Lookup until after the change. It may lock other keys too: nobody locks two.
 func (x *Index) Lock(key []byte) *sync.Mutex {
-	if n := x.cfg.Group; n > 0 && n < len(key) {
-		key = key[:n]
-	}
-	m := &x.stripe[maphash.Bytes(x.seed, key)%stripes]
+	group, _ := x.split(string(key))
+	m := &x.stripe[maphash.String(x.seed, group)%stripes]
 	m.Lock()
 	return m
 }
