@@ -11,8 +11,8 @@ import (
 	"ventidhash/venti"
 )
 
-// many makes n different fragments of blocks of their own, quickly: no proof, and payloads that differ in a few bytes.
-func many(n, size int) func(i int) piece {
+// many makes different fragments of blocks of their own, quickly: no proof, and payloads that differ in a few bytes.
+func many(size int) func(i int) piece {
 	payload := make([]byte, size)
 	return func(i int) piece {
 		p := append([]byte(nil), payload...)
@@ -32,7 +32,7 @@ func BenchmarkPut(b *testing.B) {
 				var next atomic.Int64
 				var wg sync.WaitGroup
 				list := make([]piece, b.N)
-				mk := many(b.N, size)
+				mk := many(size)
 				for i := range list {
 					list[i] = mk(i)
 				}
@@ -71,7 +71,7 @@ func BenchmarkGet(b *testing.B) {
 			s := open(b, config(b))
 			const n = 1000
 			var list []piece
-			mk := many(n, size)
+			mk := many(size)
 			for i := range n {
 				list = append(list, mk(i))
 				put(b, s, alice, list[i])
@@ -94,7 +94,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkHave(b *testing.B) {
 	s := open(b, config(b))
 	const n = 20_000
-	mk := many(n, 10)
+	mk := many(10)
 	var wg sync.WaitGroup
 	for g := range 32 {
 		wg.Go(func() {

@@ -23,7 +23,7 @@ const (
 	flushRows  = 4096
 	flushBytes = 256 << 20
 
-	// Close leaves so little for the next Open to read again rather than writing to the datastore.
+	// Close leaves so little for the next Open to read again rather than writing to the datastore (Config.Leave).
 	leaveRows  = 128
 	leaveBytes = 4 << 20
 )
@@ -72,6 +72,10 @@ type Config struct {
 	// Rows is about how many rows are held in memory while the index is filled. Zero means 262,144.
 	Rows int
 
+	// Leave is how many bytes of records Close may leave for the next Open to read, rather than writing their rows: a
+	// store that stays small then has next to no index on the disk. Zero means 4 MiB, and 128 rows at most.
+	Leave int64
+
 	// LogSize is the size in bytes of the files in which Badger keeps what it has not sorted yet: the unit in which their
 	// space comes back. Zero means 16 MiB; at least 1 MiB.
 	LogSize int64
@@ -93,8 +97,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("index: Split is %d and Group %d, not within 0 and %d", c.Split, c.Group, MaxKey)
 	case c.Group > 0 && c.Split >= c.Group:
 		return fmt.Errorf("index: Split is %d, not below Group, %d", c.Split, c.Group)
-	case c.Rows < 0:
-		return fmt.Errorf("index: Rows is %d, below 0", c.Rows)
+	case c.Rows < 0 || c.Leave < 0:
+		return fmt.Errorf("index: Rows is %d and Leave %d; neither may be below 0", c.Rows, c.Leave)
 	case c.LogSize != 0 && c.LogSize < 1<<20 || c.LogSize > 1<<30:
 		return fmt.Errorf("index: LogSize is %d, not within 1 MiB and 1 GiB", c.LogSize)
 	}
@@ -251,7 +255,11 @@ func (x *Index) Remove(key []byte) {
 func (x *Index) Close() error {
 	x.bg.Wait()
 	var err error
-	if !x.cfg.ReadOnly && (x.mustFlush.Load() || x.waiting() > leaveRows || x.unflushed.Load() > leaveBytes) {
+	rows, bytes := leaveRows, int64(leaveBytes)
+	if x.cfg.Leave > 0 {
+		rows, bytes = flushRows, x.cfg.Leave
+	}
+	if !x.cfg.ReadOnly && (x.mustFlush.Load() || x.waiting() > rows || x.unflushed.Load() > bytes) {
 		err = x.Flush(context.Background())
 	}
 	return errors.Join(err, x.close())
