@@ -12,15 +12,16 @@ import (
 
 var errOwners = fmt.Errorf("%w: %d owners claim the fragment, and no more can", dhash.ErrQuota, maxOwners)
 
-// claim adds an owner to those of a fragment that is there. The caller holds its lock.
-func (s *Store) claim(ctx context.Context, claim dhash.Claim, r row) error {
+// claim adds a claim to those of a fragment that is there; rows are those of all fragments of the block. The caller holds
+// its lock.
+func (s *Store) claim(claim dhash.Claim, r row, rows []row) error {
 	if r.claims.has(claim) {
 		return nil
 	}
 	if !r.claims.takes(claim.Owner) {
 		return errOwners
 	}
-	if err := s.checkCodings(ctx, claim.Owner, r.name); err != nil {
+	if err := checkCodings(claim.Owner, r.name, rows); err != nil {
 		return err
 	}
 	now := r
@@ -76,11 +77,15 @@ func (s *Store) claimOne(ctx context.Context, claim dhash.Claim, n Name) (bool, 
 		return false, err
 	}
 	defer s.x.Lock(n.rowKey(rowFragment)).Unlock()
-	r, ok, err := s.find(ctx, n)
-	if err != nil || !ok || r.bad {
+	rows, err := s.ofScore(ctx, n.Score)
+	if err != nil {
 		return false, err
 	}
-	return true, s.claim(ctx, claim, r)
+	r := named(rows, n)
+	if r == nil || r.bad {
+		return false, nil
+	}
+	return true, s.claim(claim, *r, rows)
 }
 
 // commit makes durable what was appended.

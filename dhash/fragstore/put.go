@@ -16,6 +16,9 @@ const (
 	maxCodings = 32
 	ownCodings = 4
 
+	// maxRows bounds the fragments of one block, trash and damaged ones included: their rows are stored together.
+	maxRows = 2 * dhash.MaxTotal
+
 	// maxOwnersHere is how many owners may have fragments here.
 	maxOwnersHere = 1 << 16
 
@@ -53,19 +56,21 @@ func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, c
 func (s *Store) put(ctx context.Context, claim dhash.Claim, r row, f *dhash.Fragment) error {
 	key := r.name.rowKey(rowFragment)
 	defer s.x.Lock(key).Unlock()
-	old, ok, err := s.find(ctx, r.name)
+	rows, err := s.ofScore(ctx, r.name.Score)
 	if err != nil {
 		return err
 	}
-	if ok && !old.bad {
-		return s.claim(ctx, claim, old)
+	was := named(rows, r.name)
+	if was != nil && !was.bad {
+		return s.claim(claim, *was, rows)
 	}
-	if err := s.checkCodings(ctx, claim.Owner, r.name); err != nil {
+	if err := checkCodings(claim.Owner, r.name, rows); err != nil {
 		return err
 	}
-	was := (*row)(nil)
-	if ok { // it was damaged: whoever needed it still does
-		was, r.claims = &old, old.claims
+	if was != nil { // it was damaged: whoever needed it still does
+		r.claims = was.claims
+	} else if len(rows) >= maxRows {
+		return fmt.Errorf("%w: %d fragments of block %s are here", dhash.ErrQuota, len(rows), r.name.Score.Short())
 	}
 	if !r.claims.takes(claim.Owner) {
 		return errOwners
@@ -108,12 +113,18 @@ func (s *Store) buffer(n int) *[]byte {
 	return buf
 }
 
-// checkCodings refuses a coding that is one too many for its block.
-func (s *Store) checkCodings(ctx context.Context, owner dhash.Owner, n Name) error {
-	rows, err := s.ofScore(ctx, n.Score)
-	if err != nil {
-		return err
+// named returns the row of a fragment, or nil.
+func named(rows []row, n Name) *row {
+	for i := range rows {
+		if rows[i].name == n {
+			return &rows[i]
+		}
 	}
+	return nil
+}
+
+// checkCodings refuses a coding that is one too many for its block, of which rows are those of all fragments.
+func checkCodings(owner dhash.Owner, n Name, rows []row) error {
 	all, own := map[dhash.Coding]bool{}, map[dhash.Coding]bool{}
 	for _, r := range rows {
 		if r.bad || r.claims.trash() {

@@ -180,6 +180,9 @@ func parseDiversionData(data []byte) (diverted, error) {
 	var v diverted
 	copy(v.coding[:], d.Fixed(len(v.coding)))
 	v.to = dhash.ID(d.Bytes(maxID))
+	if d.Err() == nil && len(v.to) == 0 {
+		d.Fail(errors.New("it names no member"))
+	}
 	if err := d.Finish(); err != nil {
 		return diverted{}, fmt.Errorf("%w: %w", errRecord, err)
 	}

@@ -49,7 +49,7 @@ func (s *Store) Scrub(ctx context.Context, limit int64, fn func(Damage)) (ScrubR
 		return c.rep, fmt.Errorf("scrubbing the fragments: %w", unavailable(err))
 	}
 	s.x.FlushSoon()
-	return c.rep, nil
+	return c.rep, unavailable(s.x.Collect(ctx))
 }
 
 // scrub is one call of Scrub.
@@ -224,6 +224,9 @@ func (c *scrub) lost(ctx context.Context) error {
 	}
 	named := make([]bool, len(c.damaged))
 	err := c.x.Walk(ctx, nil, nil, func(key []byte, x index.Row, err error) error {
+		if err != nil {
+			return err
+		}
 		r, err := parseRow(key, x)
 		if err != nil {
 			return nil // a diversion, or seen to at Open

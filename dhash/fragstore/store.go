@@ -25,8 +25,9 @@ type Store struct {
 	x     *index.Index
 	room  *index.Room
 
-	ops    sync.RWMutex // read side: an operation is running
-	closed bool         // under ops
+	opsMu  sync.Mutex     // protects closed, and ops against its end
+	ops    sync.WaitGroup // operations in flight
+	closed bool
 
 	tend sync.Mutex // held by Compact and Scrub
 
@@ -92,7 +93,8 @@ func (s *Store) openIndex(ctx context.Context, id string) (err error) {
 	s.x, err = index.Open(ctx, index.Config{
 		Dir: s.indexDir(), Store: id, Arena: s.arena,
 		Key: indexKey, Row: recordRow, Merge: mergeRows, Whole: true,
-		Group: groupLen, Split: 1, Rows: cmp.Or(s.cfg.rebuildRows, rebuildRows), LogSize: 2 << 20, Room: s.room, Log: s.log,
+		Group: groupLen, Split: 1, Rows: cmp.Or(s.cfg.rebuildRows, rebuildRows), Leave: 32 << 20, LogSize: 1 << 20,
+		Room: s.room, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -102,19 +104,21 @@ func (s *Store) openIndex(ctx context.Context, id string) (err error) {
 
 // Close ends the use of the store. Operations in flight end first; later ones get dhash.ErrBusy.
 func (s *Store) Close() error {
-	s.ops.Lock()
-	defer s.ops.Unlock()
-	if s.closed {
+	s.opsMu.Lock()
+	was := s.closed
+	s.closed = true
+	s.opsMu.Unlock()
+	s.ops.Wait()
+	if was {
 		return nil
 	}
-	s.closed = true
 	return s.shut()
 }
 
 func (s *Store) shut() error {
 	var errs []error
 	if s.x != nil {
-		errs = append(errs, s.x.Close())
+		errs = append(errs, s.x.Collect(context.Background()), s.x.Close())
 	}
 	if s.arena != nil {
 		errs = append(errs, s.arena.Close())
@@ -127,15 +131,16 @@ func (s *Store) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.ops.RLock()
+	s.opsMu.Lock()
+	defer s.opsMu.Unlock()
 	if s.closed {
-		s.ops.RUnlock()
 		return errClosed
 	}
+	s.ops.Add(1)
 	return nil
 }
 
-func (s *Store) leave() { s.ops.RUnlock() }
+func (s *Store) leave() { s.ops.Done() }
 
 // find returns the row of a fragment if its segment exists.
 func (s *Store) find(ctx context.Context, n Name) (row, bool, error) {

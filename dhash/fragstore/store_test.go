@@ -85,7 +85,7 @@ func closeStore(t testing.TB, s *fragstore.Store) {
 func put(t testing.TB, s *fragstore.Store, o dhash.Owner, list ...piece) {
 	t.Helper()
 	for _, p := range list {
-		coding, err := s.Put(t.Context(), o, p.encoded)
+		coding, err := s.PutEncoded(t.Context(), o, p.encoded)
 		if err != nil || coding != p.Coding {
 			t.Fatalf("put: %x %v", coding, err)
 		}
@@ -152,7 +152,7 @@ func TestPutGet(t *testing.T) {
 		for _, p := range all {
 			bytes += int64(len(p.encoded))
 			h := have(t, s, p.Score)
-			if len(h) != 1 || h[0].Name != p.Name || h[0].Size != int64(len(p.encoded)) || !slices.Equal(h[0].Owners, []dhash.Owner{alice}) {
+			if len(h) != 1 || h[0].Name != p.Name || h[0].Size != int64(len(p.encoded)) || !slices.Equal(h[0].Owners(), []dhash.Owner{alice}) {
 				t.Errorf("%+v", h)
 			}
 		}
@@ -172,20 +172,20 @@ func TestPutRefuses(t *testing.T) {
 	p := one(1, 100)
 	bad := bytes.Clone(p.encoded)
 	for name, b := range map[string][]byte{"empty": nil, "cut": bad[:len(bad)-1], "longer": append(bad, 0), "version": append([]byte{9}, bad[1:]...)} {
-		if _, err := s.Put(t.Context(), alice, b); !errors.Is(err, dhash.ErrFragment) {
+		if _, err := s.PutEncoded(t.Context(), alice, b); !errors.Is(err, dhash.ErrFragment) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Put(ctx, alice, p.encoded); !errors.Is(err, context.Canceled) {
+	if _, err := s.PutEncoded(ctx, alice, p.encoded); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if st := s.Stats(); st.Fragments != 0 {
 		t.Errorf("%+v", st)
 	}
 	closeStore(t, s)
-	if _, err := s.Put(t.Context(), alice, p.encoded); !errors.Is(err, dhash.ErrBusy) {
+	if _, err := s.PutEncoded(t.Context(), alice, p.encoded); !errors.Is(err, dhash.ErrBusy) {
 		t.Error(err)
 	}
 }
@@ -197,13 +197,13 @@ func TestCodings(t *testing.T) {
 	coded := func(i int) piece { return pieces(7+1_000_000*i, 500, code)[1] }
 	put(t, s, alice, coded(0))
 	put(t, s, bob, coded(1), coded(2), coded(3), coded(4))
-	if _, err := s.Put(t.Context(), bob, coded(5).encoded); !errors.Is(err, dhash.ErrQuota) {
+	if _, err := s.PutEncoded(t.Context(), bob, coded(5).encoded); !errors.Is(err, dhash.ErrQuota) {
 		t.Errorf("a fifth coding of an owner: %v", err)
 	}
 	put(t, s, bob, pieces(7+1_000_000, 500, code)[2]) // of a coding that he has
 	refused := 0
 	for i := 5; i < 60; i++ {
-		if _, err := s.Put(t.Context(), dhash.Owner{3, byte(i)}, coded(i).encoded); errors.Is(err, dhash.ErrQuota) {
+		if _, err := s.PutEncoded(t.Context(), dhash.Owner{3, byte(i)}, coded(i).encoded); errors.Is(err, dhash.ErrQuota) {
 			refused++
 		} else if err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func TestFull(t *testing.T) {
 	var err error
 	for i := 0; err == nil; i++ {
 		p := one(i, 50_000)
-		if _, err = s.Put(t.Context(), alice, p.encoded); err == nil {
+		if _, err = s.PutEncoded(t.Context(), alice, p.encoded); err == nil {
 			in = append(in, p)
 		}
 	}
@@ -276,7 +276,7 @@ func TestDiskFull(t *testing.T) {
 	closeStore(t, s)
 	cfg.Reserve = 1 << 60
 	s = open(t, cfg)
-	if _, err := s.Put(t.Context(), alice, one(2, 2<<20-1000).encoded); !errors.Is(err, dhash.ErrFull) {
+	if _, err := s.PutEncoded(t.Context(), alice, one(2, 2<<20-1000).encoded); !errors.Is(err, dhash.ErrFull) {
 		t.Error(err)
 	}
 	if s.Free() != 0 {
@@ -303,7 +303,7 @@ func TestQuota(t *testing.T) {
 	for i := range 40 {
 		wg.Go(func() {
 			p := one(i, 10_000)
-			_, err := s.Put(t.Context(), alice, p.encoded)
+			_, err := s.PutEncoded(t.Context(), alice, p.encoded)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -318,7 +318,7 @@ func TestQuota(t *testing.T) {
 		t.Errorf("%d are in, %+v", len(in), use)
 	}
 	put(t, s, bob, one(100, 50_000))
-	if here, err := s.Claim(t.Context(), alice, names([]piece{one(100, 50_000)})); !errors.Is(err, dhash.ErrQuota) {
+	if here, err := s.ClaimNames(t.Context(), alice, names([]piece{one(100, 50_000)})); !errors.Is(err, dhash.ErrQuota) {
 		t.Error(here, err)
 	}
 	if _, err := s.Release(t.Context(), alice, names(in[:5]), time.Unix(5, 0)); err != nil {

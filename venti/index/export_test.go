@@ -15,3 +15,14 @@ func ReencodeKey(b []byte) ([]byte, error) {
 	key, err := parseRowKey(string(b))
 	return []byte(rowName(key)), err
 }
+
+// ReencodeGroup decodes and encodes again.
+func ReencodeGroup(b []byte) ([]byte, error) {
+	x := &Index{cfg: Config{Group: 2}}
+	rows := map[string]Row{}
+	err := x.unpack(b, func(rest string, r Row, err error) error {
+		rows[rest] = r
+		return err
+	})
+	return x.pack(rows), err
+}

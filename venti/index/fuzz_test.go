@@ -29,3 +29,8 @@ func FuzzMark(f *testing.F) {
 func FuzzKey(f *testing.F) {
 	reencodes(f, index.ReencodeKey, []byte("/b/"), []byte("/b/00"), []byte("/b/01"), []byte("/b/28G0"), []byte("/s/00000001"))
 }
+
+func FuzzGroup(f *testing.F) {
+	reencodes(f, index.ReencodeGroup, []byte{1, 0, 5, 1, 0, 1, 32, 100}, []byte{1, 1, 'a', 5, 1, 0, 1, 32, 100, 2, 'a', 'b', 6, 1, 3, 1, 32, 100, 7},
+		[]byte{1}, []byte{1, 1, 'b', 5, 1, 0, 1, 32, 100, 1, 'a', 5, 1, 0, 1, 32, 100})
+}

@@ -23,7 +23,7 @@ const (
 	flushRows  = 4096
 	flushBytes = 256 << 20
 
-	// Close leaves so little for the next Open to read again rather than writing to the datastore.
+	// Close leaves so little for the next Open to read again rather than writing to the datastore (Config.Leave).
 	leaveRows  = 128
 	leaveBytes = 4 << 20
 )
@@ -61,7 +61,9 @@ type Config struct {
 	// Split is the position in the keys of a byte that differs from key to key: filling a large index goes by it.
 	Split int
 
-	// Group is how many of the first bytes of keys belong together: Group walks them, Lock locks them. Zero means all.
+	// Group is how many of the first bytes of keys say what belongs together: these rows are stored as one, so that
+	// Group finds them at once, and Lock locks them together. They must not come to more than half of LogSize, and Split
+	// must be less than Group. Zero means that each row is for itself.
 	Group int
 
 	// Room, if it is set, says whether the index may be written: on a full disk Badger would try for ever.
@@ -69,6 +71,10 @@ type Config struct {
 
 	// Rows is about how many rows are held in memory while the index is filled. Zero means 262,144.
 	Rows int
+
+	// Leave is how many bytes of records Close may leave for the next Open to read, rather than writing their rows: a
+	// store that stays small then has next to no index on the disk. Zero means 4 MiB, and 128 rows at most.
+	Leave int64
 
 	// LogSize is the size in bytes of the files in which Badger keeps what it has not sorted yet: the unit in which their
 	// space comes back. Zero means 16 MiB; at least 1 MiB.
@@ -89,8 +95,10 @@ func (c Config) Validate() error {
 		return errors.New("index: Key or Row is nil")
 	case c.Split < 0 || c.Group < 0 || c.Split >= MaxKey || c.Group > MaxKey:
 		return fmt.Errorf("index: Split is %d and Group %d, not within 0 and %d", c.Split, c.Group, MaxKey)
-	case c.Rows < 0:
-		return fmt.Errorf("index: Rows is %d, below 0", c.Rows)
+	case c.Group > 0 && c.Split >= c.Group:
+		return fmt.Errorf("index: Split is %d, not below Group, %d", c.Split, c.Group)
+	case c.Rows < 0 || c.Leave < 0:
+		return fmt.Errorf("index: Rows is %d and Leave %d; neither may be below 0", c.Rows, c.Leave)
 	case c.LogSize != 0 && c.LogSize < 1<<20 || c.LogSize > 1<<30:
 		return fmt.Errorf("index: LogSize is %d, not within 1 MiB and 1 GiB", c.LogSize)
 	}
@@ -179,10 +187,8 @@ func (x *Index) openDatastore(ctx context.Context) error {
 // Lock locks what belongs together with key (Config.Group) and returns its lock. Whoever changes a row on the ground of
 // what it was holds it from before Find or Lookup until after the change. It may lock other keys too: nobody locks two.
 func (x *Index) Lock(key []byte) *sync.Mutex {
-	if n := x.cfg.Group; n > 0 && n < len(key) {
-		key = key[:n]
-	}
-	m := &x.stripe[maphash.Bytes(x.seed, key)%stripes]
+	group, _ := x.split(string(key))
+	m := &x.stripe[maphash.String(x.seed, group)%stripes]
 	m.Lock()
 	return m
 }
@@ -249,7 +255,11 @@ func (x *Index) Remove(key []byte) {
 func (x *Index) Close() error {
 	x.bg.Wait()
 	var err error
-	if !x.cfg.ReadOnly && (x.mustFlush.Load() || x.waiting() > leaveRows || x.unflushed.Load() > leaveBytes) {
+	rows, bytes := leaveRows, int64(leaveBytes)
+	if x.cfg.Leave > 0 {
+		rows, bytes = flushRows, x.cfg.Leave
+	}
+	if !x.cfg.ReadOnly && (x.mustFlush.Load() || x.waiting() > rows || x.unflushed.Load() > bytes) {
 		err = x.Flush(context.Background())
 	}
 	return errors.Join(err, x.close())

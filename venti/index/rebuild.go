@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dgraph-io/badger/pb"
@@ -115,16 +114,20 @@ func (x *Index) bulk(ctx context.Context, fill func(write func([]entry) error) e
 		if err != nil {
 			return err
 		}
-		for part := range slices.Chunk(rows, flushRows) {
-			list := &pb.KVList{Kv: make([]*pb.KV, 0, len(part))}
-			for _, e := range part {
-				list.Kv = append(list.Kv, &pb.KV{Key: rowKey(e.key).Bytes(), Value: appendRow(nil, e.row), Version: 1})
+		list := &pb.KVList{}
+		err = x.groups(rows, func(group string, rows map[string]change) error {
+			list.Kv = append(list.Kv, &pb.KV{Key: rowKey(group).Bytes(), Value: x.packAll(rows), Version: 1})
+			if len(list.Kv) < flushRows {
+				return nil
 			}
-			if err := w.Write(list); err != nil {
-				return err
-			}
+			err := w.Write(list)
+			list = &pb.KVList{}
+			return err
+		})
+		if err == nil && len(list.Kv) > 0 {
+			err = w.Write(list)
 		}
-		return nil
+		return err
 	})
 	if err = errors.Join(err, w.Flush(), x.close()); err != nil {
 		return err

@@ -15,44 +15,52 @@ type change struct {
 	deleted bool
 }
 
-// changes are rows that are not in the datastore yet, by key.
+// changes are rows that are not in the datastore yet: by the group of their keys, and by the rest.
 type changes struct {
-	rows  map[string]change
-	group int                 // how many bytes of the keys belong together; zero: all
-	by    map[string][]string // the keys of each group, if there are groups
+	by    map[string]map[string]change
+	group int // Config.Group
+	n     int
 }
 
 func newChanges(group int) *changes {
-	return &changes{rows: map[string]change{}, group: group, by: map[string][]string{}}
+	return &changes{by: map[string]map[string]change{}, group: group}
 }
 
 func (c *changes) set(key string, ch change) {
-	if _, ok := c.rows[key]; !ok && c.group > 0 && c.group <= len(key) {
-		c.by[key[:c.group]] = append(c.by[key[:c.group]], key)
+	group, rest := splitKey(key, c.group)
+	if c.by[group] == nil {
+		c.by[group] = map[string]change{}
 	}
-	c.rows[key] = ch
+	if _, ok := c.by[group][rest]; !ok {
+		c.n++
+	}
+	c.by[group][rest] = ch
+}
+
+func (c *changes) get(key string) (change, bool) {
+	if c == nil {
+		return change{}, false
+	}
+	group, rest := splitKey(key, c.group)
+	ch, ok := c.by[group][rest]
+	return ch, ok
 }
 
 // Lookup returns the row of a key, and false if there is none. Find is what readers want.
 func (x *Index) Lookup(ctx context.Context, key []byte) (Row, bool, error) {
 	x.mu.RLock()
-	c, ok := x.pending.rows[string(key)]
-	if !ok && x.writing != nil {
-		c, ok = x.writing.rows[string(key)]
+	c, ok := x.pending.get(string(key))
+	if !ok {
+		c, ok = x.writing.get(string(key))
 	}
 	x.mu.RUnlock()
 	if ok {
 		return c.row, !c.deleted, nil
 	}
-	b, err := x.ds.Get(ctx, rowKey(key))
-	if errors.Is(err, datastore.ErrNotFound) {
-		return Row{}, false, nil
-	}
-	if err != nil {
-		return Row{}, false, fmt.Errorf("looking into the index: %w", err)
-	}
-	r, err := parseRow(b)
-	return r, err == nil, err
+	group, rest := x.split(string(key))
+	rows, err := x.stored(ctx, group)
+	r, ok := rows[rest]
+	return r, ok, err
 }
 
 func (x *Index) change(key []byte, c change) {
@@ -65,7 +73,7 @@ func (x *Index) change(key []byte, c change) {
 func (x *Index) waiting() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return len(x.pending.rows)
+	return x.pending.n
 }
 
 // begin sets apart the changes that the next write will write. Between begin and write there is no other begin.
@@ -73,7 +81,7 @@ func (x *Index) begin() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.writing, x.pending = x.pending, newChanges(x.cfg.Group)
-	return len(x.writing.rows)
+	return x.writing.n
 }
 
 // abort takes back begin.
@@ -83,9 +91,11 @@ func (x *Index) abort() {
 	if x.writing == nil {
 		return
 	}
-	for key, c := range x.writing.rows {
-		if _, ok := x.pending.rows[key]; !ok {
-			x.pending.set(key, c)
+	for group, rows := range x.writing.by {
+		for rest, c := range rows {
+			if _, ok := x.pending.by[group][rest]; !ok {
+				x.pending.set(group+rest, c)
+			}
 		}
 	}
 	x.writing = nil
@@ -108,39 +118,49 @@ func (x *Index) write(ctx context.Context, marks map[uint32]*mark) error {
 }
 
 func (x *Index) writeRows(ctx context.Context) error {
-	if len(x.writing.rows) == 0 {
+	if x.writing.n == 0 {
 		return nil
 	}
 	b, err := x.ds.Batch(ctx)
 	if err != nil {
 		return err
 	}
-	for key, c := range x.writing.rows { // nobody changes the map while it is being written
-		if c.deleted {
-			err = b.Delete(ctx, rowKey(key))
-		} else {
-			err = b.Put(ctx, rowKey(key), appendRow(nil, c.row))
-		}
-		if err != nil {
+	for group, rows := range x.writing.by { // nobody changes the maps while they are being written
+		if err := x.rewrite(ctx, b, group, rows); err != nil {
 			return errors.Join(err, b.Commit(ctx))
 		}
 	}
 	return b.Commit(ctx)
 }
 
-// load writes rows at once, past the pending ones.
+// load writes rows at once, past the pending ones. They are in the order of keys.
 func (x *Index) load(ctx context.Context, rows []entry) error {
 	b, err := x.ds.Batch(ctx)
 	if err != nil {
 		return fmt.Errorf("writing to the index: %w", err)
 	}
-	for _, e := range rows {
-		if err = b.Put(ctx, rowKey(e.key), appendRow(nil, e.row)); err != nil {
-			break
-		}
-	}
+	err = x.groups(rows, func(group string, rows map[string]change) error { return x.rewrite(ctx, b, group, rows) })
 	if err = errors.Join(err, b.Commit(ctx)); err != nil {
 		return fmt.Errorf("writing to the index: %w", err)
+	}
+	return nil
+}
+
+// groups calls fn for each group of rows, which are in the order of keys.
+func (x *Index) groups(rows []entry, fn func(group string, rows map[string]change) error) error {
+	for len(rows) > 0 {
+		group, rest := x.split(rows[0].key)
+		list := map[string]change{rest: {row: rows[0].row}}
+		for rows = rows[1:]; len(rows) > 0; rows = rows[1:] {
+			next, rest := x.split(rows[0].key)
+			if next != group {
+				break
+			}
+			list[rest] = change{row: rows[0].row}
+		}
+		if err := fn(group, list); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -22,9 +22,11 @@ func (x *Index) Walk(ctx context.Context, from, to []byte, fn func(key []byte, r
 		if c == nil {
 			continue
 		}
-		for key, ch := range c.rows {
-			if key >= string(from) && (to == nil || key < string(to)) {
-				fresh[key] = ch
+		for group, rows := range c.by {
+			for rest, ch := range rows {
+				if key := group + rest; key >= string(from) && (to == nil || key < string(to)) {
+					fresh[key] = ch
+				}
 			}
 		}
 	}
@@ -45,30 +47,34 @@ func (x *Index) walk(ctx context.Context, from, to []byte, fresh map[string]chan
 		}
 		return nil
 	}
-	first := rowName(from)
+	begin, _ := x.split(string(from))
+	first := rowName([]byte(begin))
 	prefix := keyRows
 	if to != nil {
-		prefix = common(first, rowName(to))
+		end, _ := x.split(string(to))
+		prefix = common(first, rowName([]byte(end)))
 	}
 	err := x.scan(ctx, prefix, first, func(name string, value []byte) error {
-		key, err := parseRowKey(name)
+		group, err := parseRowKey(name)
 		if err != nil {
 			return fn(nil, Row{}, err)
 		}
-		if bytes.Compare(key, from) < 0 {
-			return nil
-		}
-		if to != nil && bytes.Compare(key, to) >= 0 {
+		if to != nil && bytes.Compare(group, to) >= 0 {
 			return errStop
 		}
-		if err := upTo(string(key), false); err != nil {
-			return err
-		}
-		if _, ok := fresh[string(key)]; ok {
-			return nil
-		}
-		r, err := parseRow(value)
-		return fn(key, r, err)
+		return x.unpack(value, func(rest string, r Row, err error) error {
+			key := string(group) + rest
+			if key < string(from) || to != nil && key >= string(to) {
+				return nil
+			}
+			if err := upTo(key, false); err != nil {
+				return err
+			}
+			if _, ok := fresh[key]; ok {
+				return nil
+			}
+			return fn([]byte(key), r, err)
+		})
 	})
 	if err == nil || errors.Is(err, errStop) {
 		return upTo("", true)
@@ -87,30 +93,36 @@ func common(a, b string) string {
 	return a[:n]
 }
 
-// Group is Walk for the rows whose key begins with prefix, of as many bytes as Config.Group says.
+// Group is Walk for the rows whose key begins with prefix, of as many bytes as Config.Group says. It takes one look
+// into the datastore.
 func (x *Index) Group(ctx context.Context, prefix []byte, fn func(key []byte, r Row, err error) error) error {
 	if len(prefix) != x.cfg.Group {
 		panic(fmt.Sprintf("index: a group of %d bytes, not %d", len(prefix), x.cfg.Group))
 	}
-	fresh := map[string]change{}
+	var fresh [2]map[string]change
 	x.mu.RLock()
-	for _, c := range []*changes{x.writing, x.pending} {
-		if c != nil {
-			for _, key := range c.by[string(prefix)] {
-				fresh[key] = c.rows[key]
-			}
+	for i, c := range []*changes{x.writing, x.pending} {
+		if c != nil && len(c.by[string(prefix)]) > 0 {
+			fresh[i] = maps.Clone(c.by[string(prefix)])
 		}
 	}
 	x.mu.RUnlock()
-	return x.walk(ctx, prefix, after(prefix), fresh, fn)
-}
-
-// after returns the first key behind all keys that begin with prefix, or nil if there is none.
-func after(prefix []byte) []byte {
-	end := bytes.Clone(prefix)
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 {
-			return end[:i+1]
+	rows, err := x.stored(ctx, string(prefix))
+	if err != nil {
+		return fn(prefix, Row{}, err)
+	}
+	for _, changes := range fresh {
+		for rest, c := range changes {
+			if c.deleted {
+				delete(rows, rest)
+			} else {
+				rows[rest] = c.row
+			}
+		}
+	}
+	for _, rest := range slices.Sorted(maps.Keys(rows)) {
+		if err := fn([]byte(string(prefix)+rest), rows[rest], nil); err != nil {
+			return err
 		}
 	}
 	return nil

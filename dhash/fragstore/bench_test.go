@@ -1,0 +1,129 @@
+package fragstore_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/venti"
+)
+
+// many makes different fragments of blocks of their own, quickly: no proof, and payloads that differ in a few bytes.
+func many(size int) func(i int) piece {
+	payload := make([]byte, size)
+	return func(i int) piece {
+		p := append([]byte(nil), payload...)
+		copy(p, fmt.Sprint(i))
+		f := dhash.Fragment{Score: venti.Sum(p[:16]), Length: size, Code: dhash.Code{Need: 1, Total: 1}, Payload: p}
+		return piece{fragstore.Name{Score: f.Score, Coding: f.Coding()}, f.Code, size, f.Append(nil)}
+	}
+}
+
+func BenchmarkPut(b *testing.B) {
+	for _, size := range []int{4 << 10, 128 << 10} {
+		for _, callers := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%dK/%d", size>>10, callers), func(b *testing.B) {
+				s := open(b, config(b))
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				var next atomic.Int64
+				var wg sync.WaitGroup
+				list := make([]piece, b.N)
+				mk := many(size)
+				for i := range list {
+					list[i] = mk(i)
+				}
+				b.ResetTimer()
+				for range callers {
+					wg.Go(func() {
+						for {
+							i := int(next.Add(1)) - 1
+							if i >= b.N {
+								return
+							}
+							if _, err := s.PutEncoded(b.Context(), alice, list[i].encoded); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.StopTimer()
+				var bytes int64
+				for _, p := range list {
+					bytes += int64(len(p.encoded))
+				}
+				closeStore(b, s)
+				st := s.Stats()
+				b.ReportMetric(float64(st.ArenaBytes+st.IndexBytes)/float64(bytes), "disk/byte")
+			})
+		}
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	for _, size := range []int{4 << 10, 128 << 10} {
+		b.Run(fmt.Sprintf("%dK", size>>10), func(b *testing.B) {
+			s := open(b, config(b))
+			const n = 1000
+			var list []piece
+			mk := many(size)
+			for i := range n {
+				list = append(list, mk(i))
+				put(b, s, alice, list[i])
+			}
+			if err := fragstore.Flush(s); err != nil {
+				b.Fatal(err)
+			}
+			buf := make([]byte, dhash.MaxFragment+fragstore.MaxOverhead)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if _, _, err := s.Get(b.Context(), list[i%n].Score, nil, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkHave(b *testing.B) {
+	s := open(b, config(b))
+	const n = 20_000
+	mk := many(10)
+	var wg sync.WaitGroup
+	for g := range 32 {
+		wg.Go(func() {
+			for i := g; i < n; i += 32 {
+				put(b, s, alice, mk(i))
+			}
+		})
+	}
+	wg.Wait()
+	if err := fragstore.Flush(s); err != nil {
+		b.Fatal(err)
+	}
+	for _, hit := range []bool{true, false} {
+		b.Run(fmt.Sprint("hit=", hit), func(b *testing.B) {
+			var scores []venti.Score
+			for i := range 1000 {
+				sc := mk(i * 17).Score
+				if !hit {
+					sc[3]++
+				}
+				scores = append(scores, sc)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Have(b.Context(), scores); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/score")
+		})
+	}
+}
