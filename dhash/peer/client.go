@@ -28,7 +28,8 @@ type ClientConfig struct {
 	Seen func(id dhash.ID)
 
 	// Failed is called when a member cannot be reached, does not answer in time, breaks the protocol or sends something
-	// else than what it was asked for. A refusal is no failure. Nil: not called. Neither Seen nor Failed may wait.
+	// else than what it was asked for. A refusal is no failure. It may come shortly after the request that failed has
+	// returned. Nil: not called. Neither Seen nor Failed may wait.
 	Failed func(id dhash.ID, err error)
 
 	Timeout time.Duration // for one request, waiting for its turn included; 0 means 30 s
