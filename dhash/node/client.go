@@ -65,7 +65,7 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{p: p}
-	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey})
+	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey}, p.peers)
 	if err == nil {
 		p.start(false)
 		err = p.ready(ctx)

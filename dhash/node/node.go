@@ -231,7 +231,9 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 }
 
 // Gateway returns a store for an owner who lets this node act. Close it.
-func (n *Node) Gateway(s Session) (*gateway.Gateway, error) { return n.p.gateway(s) }
+func (n *Node) Gateway(s Session) (*gateway.Gateway, error) {
+	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), &holder{n}})
+}
 
 // setManifest takes an encoded manifest if it is newer, and passes it on.
 func (n *Node) setManifest(b []byte) error {

@@ -35,7 +35,7 @@ func found(t *testing.T, n int) *swarm {
 	t.Helper()
 	s := &swarm{t: t, log: slog.New(slog.DiscardHandler)}
 	if testing.Verbose() && os.Getenv("LOG") != "" {
-		s.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		s.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	f, err := node.Found(t.TempDir(), &member.Manifest{Name: "test", MilliNines: 5000, Availability: 900_000}, time.Now())
 	if err != nil {
@@ -113,18 +113,35 @@ func (s *swarm) end(i int) {
 	s.stop[i] = nil
 }
 
-// settle waits until all members that run see so many alive.
+// settle waits until all members that run see so many alive, and those that run where they are.
 func (s *swarm) settle(alive int) {
 	s.t.Helper()
 	deadline := time.Now().Add(time.Minute)
-	for i, n := range s.nodes {
-		for s.stop[i] != nil && n.Status().Alive != alive {
+	for i := range s.nodes {
+		for s.stop[i] != nil && !s.settled(i, alive) {
 			if time.Now().After(deadline) {
-				s.t.Fatalf("member %d sees %+v", i, n.Status())
+				s.t.Fatalf("member %d sees %+v", i, s.nodes[i].Members())
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
+}
+
+func (s *swarm) settled(i, alive int) bool {
+	seen := map[string]node.MemberInfo{}
+	for _, m := range s.nodes[i].Members() {
+		seen[m.ID] = m
+	}
+	for j, n := range s.nodes {
+		if s.stop[j] == nil {
+			continue
+		}
+		st := n.Status()
+		if m := seen[st.ID]; len(m.Addrs) != 1 || st.Addrs[0] != m.Addrs[0]+"/p2p/"+st.ID {
+			return false
+		}
+	}
+	return s.nodes[i].Status().Alive == alive
 }
 
 func owner(seed byte) ed25519.PrivateKey {
@@ -215,13 +232,11 @@ func TestRestart(t *testing.T) {
 	if err := c.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3 {
+	for i := range 3 { // in the end no address is what it was
 		s.end(i)
-	}
-	for i := range 3 {
 		s.run(i)
+		s.settle(3)
 	}
-	s.settle(3)
 	again := s.dial(1)
 	if got := must(again.Get(t.Context(), score))(t); !bytes.Equal(got, block) {
 		t.Error("the block is another one")

@@ -170,6 +170,9 @@ func (p *presence) table() *placement.Table {
 
 // alive reports whether a member answered when it was last tried.
 func (p *presence) alive(id dhash.ID) bool {
+	if id == dhash.ID(p.host.ID()) {
+		return true
+	}
 	st, ok := p.roster.Get(id, time.Now())
 	return ok && st.Liveness == member.Alive
 }
@@ -198,8 +201,8 @@ func (p *presence) grant(o dhash.Owner) []byte {
 // maxGrants bounds the owners for whom a node acts since its start.
 const maxGrants = 256
 
-// gateway returns a store for an owner.
-func (p *presence) gateway(s Session) (*gateway.Gateway, error) {
+// gateway returns a store for an owner, which uses peers.
+func (p *presence) gateway(s Session, peers gateway.Peers) (*gateway.Gateway, error) {
 	if _, err := member.ParseGrant(s.Grant, p.folder.Swarm.Swarm(), p.self(), time.Now()); err != nil {
 		return nil, err
 	}
@@ -212,7 +215,7 @@ func (p *presence) gateway(s Session) (*gateway.Gateway, error) {
 	if full {
 		return nil, fmt.Errorf("%w: this node acts for %d owners already", dhash.ErrBusy, maxGrants)
 	}
-	return gateway.New(gateway.Config{Peers: p.peers, Table: p.table, Alive: p.alive, Nines: p.nines, Owner: s.Owner,
+	return gateway.New(gateway.Config{Peers: peers, Table: p.table, Alive: p.alive, Nines: p.nines, Owner: s.Owner,
 		MarkKey: s.MarkKey, Log: p.log,
 		Code:   func(members int, vital bool) dhash.Code { return p.policy().Code(members, vital) },
 		Lookup: p.lookup})
