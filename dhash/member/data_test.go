@@ -36,7 +36,10 @@ func TestIDIsLibp2ps(t *testing.T) {
 			t.Errorf("KeyOf: %v, %v", k, err)
 		}
 	}
-	for _, bad := range []string{"", "x", "0", strings.Repeat("1", 200), idOf("a").String() + "1", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"} {
+	for _, bad := range []string{
+		"", "x", "0", strings.Repeat("1", 200), idOf("a").String() + "1",
+		"QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N", // of an RSA key
+	} {
 		if _, err := member.ParseID(bad); err == nil {
 			t.Errorf("%q is taken for an id", bad)
 		}
@@ -103,7 +106,8 @@ func TestInvitation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if role, err := chain.Verify(v.Swarm, publicOf("b"), now.Add(time.Hour*24*365), nil); role != member.RoleMember || err != nil {
+	nextYear := now.AddDate(1, 0, 0)
+	if role, err := chain.Verify(v.Swarm, publicOf("b"), nextYear, nil); role != member.RoleMember || err != nil {
 		t.Errorf("%v, %v", role, err)
 	}
 	// Who has an invitation may pass on a narrower one, and no wider one.
@@ -159,7 +163,8 @@ func TestSizes(t *testing.T) {
 	key := keyOf(swarmKey)
 	for _, name := range []string{"d1", "d2", "d3"} {
 		if chain, err = chain.Issue(key, publicOf(swarmKey), now, member.Certificate{
-			Role: member.RoleDelegate, Subject: publicOf(name), Expires: now.Add(time.Hour), Uses: member.MaxUses, Label: long(64),
+			Role: member.RoleDelegate, Subject: publicOf(name), Expires: now.Add(time.Hour), Uses: member.MaxUses,
+			Label: long(64),
 		}); err != nil {
 			t.Fatal(err)
 		}

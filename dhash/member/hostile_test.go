@@ -105,6 +105,16 @@ func TestHostileHello(t *testing.T) {
 			t.Fatalf("%s: admitted", c.name)
 		}
 	}
+}
+
+// TestHostileMember has a member say what is malformed, forged or half good.
+func TestHostileMember(t *testing.T) {
+	now := time.Now()
+	v := inviteTo(t, swarmKey, now, 0)
+	a := plan{invitation: v, limits: quick()}.start(t, "a")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	stranger := newHost(t, "stranger", new(member.Gate))
 	if kind, _, err := say(ctx, t, stranger, a, helloOf(recordOf(t, v, "stranger", 1, now))); err != nil || kind != 2 {
 		t.Errorf("an honest hello: kind %d, %v", kind, err)
 	}

@@ -19,7 +19,8 @@ func newTable() table { return table{changed: make(chan struct{})} }
 
 // Table returns the members that placement counts on: all that lend something and are not gone, this node included. Two
 // nodes with the same records have the same ones, in the same order. The slice, which must not be changed, is the same as
-// long as nothing changes, and placement.New makes of it what placement needs. The channel is closed when a later call has made another one; a running Service calls Table every second.
+// long as nothing changes, and placement.New makes of it what placement needs. The channel is closed when a later call has
+// made another one; a running Service calls Table every second.
 func (r *Roster) Table(now time.Time) ([]placement.Member, <-chan struct{}) {
 	r.mu.RLock()
 	t, fresh := r.table, !r.table.stale && now.Before(r.table.until)
