@@ -12,8 +12,8 @@ import (
 
 var errOwners = fmt.Errorf("%w: %d owners claim the fragment, and no more can", dhash.ErrQuota, maxOwners)
 
-// claim adds a claim to those of a fragment that is there; rows are those of all fragments of the block. The caller holds
-// its lock.
+// claim adds a claim to a fragment that is there; rows are those of all fragments of the block. The caller holds its
+// lock.
 func (s *Store) claim(claim dhash.Claim, r row, rows []row) error {
 	if r.claims.has(claim) {
 		return nil

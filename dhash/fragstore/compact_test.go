@@ -57,7 +57,7 @@ func wantLife(t *testing.T, s *fragstore.Store, claimed, trash []piece) {
 	want(t, s, trash...)
 	for i, p := range claimed {
 		owner := []dhash.Owner{alice, bob}[i%2]
-		if h := have(t, s, p.Score); len(h) != 1 || !slices.Equal(h[0].Owners(), []dhash.Owner{owner}) {
+		if h := have(t, s, p.Score); len(h) != 1 || !slices.Equal(h[0].Claims, []dhash.Claim{mark(owner)}) {
 			t.Errorf("%+v", h)
 		}
 	}
@@ -133,7 +133,7 @@ func TestTrash(t *testing.T) {
 	put(t, s, alice, p)
 	for _, o := range []dhash.Owner{bob, alice, alice} {
 		n, err := s.Release(t.Context(), o, names([]piece{p, one(2, 10)}), now)
-		if wantN := map[bool]int{true: 1}[o == alice && len(have(t, s, p.Score)[0].Owners()) == 0 && n == 1]; err != nil || n != wantN {
+		if wantN := map[bool]int{true: 1}[o == alice && len(have(t, s, p.Score)[0].Claims) == 0 && n == 1]; err != nil || n != wantN {
 			t.Errorf("released %d: %v", n, err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestTrash(t *testing.T) {
 			t.Errorf("%v: %+v %v", at, rep, err)
 		}
 	}
-	here, err := s.ClaimNames(t.Context(), bob, []fragstore.Name{one(2, 10).Name, p.Name})
+	here, err := s.Claim(t.Context(), bob, marks(bob, one(2, 10), p))
 	if err != nil || !slices.Equal(here, []bool{false, true}) {
 		t.Errorf("%v %v", here, err)
 	}

@@ -46,7 +46,7 @@ func child(dir string) error {
 		go func() {
 			for i := g; ; i += 4 {
 				p := one(i, 5000)
-				_, err := s.PutEncoded(ctx, alice, p.encoded)
+				err := putOne(ctx, s, alice, p)
 				if err == nil && i%3 == 0 {
 					_, err = s.Release(ctx, alice, names([]piece{p}), time.Unix(int64(i), 0))
 				}

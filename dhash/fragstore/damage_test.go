@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func TestIndexLost(t *testing.T) {
 			if i%3 == 0 {
 				owners--
 			}
-			if len(h) != 1 || len(h[0].Owners()) != owners {
+			if len(h) != 1 || len(h[0].Claims) != owners {
 				t.Fatalf("fragment %d: %+v", i, h)
 			}
 		}
@@ -150,7 +151,7 @@ func TestFlipBytes(t *testing.T) {
 
 func flipped(t *testing.T, cfg fragstore.Config, at int, keepIndex bool, in []piece) {
 	s := open(t, cfg)
-	defer closeStore(t, s)
+	defer func() { closeStore(t, s) }()
 	var lost []piece
 	for _, p := range in {
 		b, err := get(t, s, p)
@@ -179,6 +180,27 @@ func flipped(t *testing.T, cfg fragstore.Config, at int, keepIndex bool, in []pi
 	})
 	if err != nil || !rep.Done || reports > 1 || len(lost) == 1 && reports != 1 {
 		t.Errorf("byte %d: %d reports, %+v %v", at, reports, rep, err)
+	}
+	if keepIndex { // what the index knew of claims is in the arenas again
+		var good []piece
+		for _, p := range in {
+			if len(have(t, s, p.Score)) > 0 {
+				good = append(good, p)
+			}
+		}
+		closeStore(t, s)
+		if err := os.RemoveAll(filepath.Join(cfg.Dir, "index")); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, cfg)
+		for _, p := range good {
+			if h := have(t, s, p.Score); len(h) != 1 || !slices.Equal(h[0].Claims, []dhash.Claim{mark(bob)}) {
+				t.Errorf("byte %d: %+v", at, h)
+			}
+		}
+		if len(good) < len(in)-1 {
+			t.Errorf("byte %d: only %d fragments are left", at, len(good))
+		}
 	}
 	for _, p := range in {
 		put(t, s, bob, p)
@@ -273,7 +295,7 @@ func TestScrub(t *testing.T) {
 				t.Error(err)
 			}
 			put(t, s, bob, p)
-			if h := have(t, s, p.Score); len(h) != 1 || len(h[0].Owners()) != 2 {
+			if h := have(t, s, p.Score); len(h) != 1 || len(h[0].Claims) != 2 {
 				t.Errorf("its claims are gone: %+v", h)
 			}
 		}

@@ -3,7 +3,6 @@ package fragstore
 import (
 	"context"
 
-	"ventidhash/dhash"
 	"ventidhash/venti/arena"
 	"ventidhash/venti/index"
 )
@@ -60,31 +59,4 @@ func ReencodeRecord(kind byte, key, data []byte) (outKey, outData []byte, err er
 // RecordRow is what a record says for the index.
 func RecordRow(kind byte, key, data []byte) (index.Row, error) {
 	return recordRow(arena.Loc{Segment: 1, Offset: 32}, arena.Record{Kind: kind, Key: key, Data: data})
-}
-
-// PutEncoded is Put of a fragment as it is encoded, on behalf of an owner whose mark is zero.
-func (s *Store) PutEncoded(ctx context.Context, owner dhash.Owner, encoded []byte) (dhash.Coding, error) {
-	f, err := dhash.ParseFragment(encoded)
-	if err != nil {
-		return dhash.Coding{}, err
-	}
-	coding := f.Coding()
-	return coding, s.Put(ctx, dhash.Claim{Owner: owner}, f, coding)
-}
-
-// ClaimNames is Claim with marks of zero.
-func (s *Store) ClaimNames(ctx context.Context, owner dhash.Owner, names []Name) ([]bool, error) {
-	marks := make([]Marked, len(names))
-	for i, n := range names {
-		marks[i].Name = n
-	}
-	return s.Claim(ctx, owner, marks)
-}
-
-// Owners returns who claims a fragment.
-func (h Held) Owners() (owners []dhash.Owner) {
-	for _, c := range h.Claims {
-		owners = append(owners, c.Owner)
-	}
-	return owners
 }

@@ -16,8 +16,10 @@ const (
 	maxCodings = 32
 	ownCodings = 4
 
-	// maxRows bounds the fragments of one block, trash and damaged ones included: their rows are stored together.
-	maxRows = 2 * dhash.MaxTotal
+	// maxRows bounds the fragments of one block, trash and damaged ones included, and maxClaims the claims on them all:
+	// their rows are stored together.
+	maxRows   = 2 * dhash.MaxTotal
+	maxClaims = 8192
 
 	// maxOwnersHere is how many owners may have fragments here.
 	maxOwnersHere = 1 << 16
@@ -126,7 +128,9 @@ func named(rows []row, n Name) *row {
 // checkCodings refuses a coding that is one too many for its block, of which rows are those of all fragments.
 func checkCodings(owner dhash.Owner, n Name, rows []row) error {
 	all, own := map[dhash.Coding]bool{}, map[dhash.Coding]bool{}
+	claims := 0
 	for _, r := range rows {
+		claims += len(r.claims.of)
 		if r.bad || r.claims.trash() {
 			continue
 		}
@@ -136,6 +140,8 @@ func checkCodings(owner dhash.Owner, n Name, rows []row) error {
 		}
 	}
 	switch {
+	case claims >= maxClaims:
+		return fmt.Errorf("%w: there are %d claims on block %s", dhash.ErrQuota, claims, n.Score.Short())
 	case !all[n.Coding] && len(all) >= maxCodings:
 		return fmt.Errorf("%w: %d codings of block %s are here", dhash.ErrQuota, len(all), n.Score.Short())
 	case !own[n.Coding] && len(own) >= ownCodings:
@@ -156,13 +162,22 @@ func (s *Store) admit(old, now *row, owner dhash.Owner, n int64) error {
 	case !known && len(s.owners) >= maxOwnersHere:
 		return fmt.Errorf("%w: %d owners have fragments here, and no more can", dhash.ErrQuota, len(s.owners))
 	}
-	if s.cfg.Quota != nil {
+	if s.cfg.Quota != nil && !claimed(old, owner) {
 		if quota := s.cfg.Quota(owner); use.Bytes+now.size() > quota {
 			return fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrQuota, use.Bytes>>20, quota>>20)
 		}
 	}
 	s.move(old, now, max(n, -n))
 	return nil
+}
+
+// claimed reports whether a row counts for an owner.
+func claimed(r *row, owner dhash.Owner) bool {
+	if r == nil || r.bad {
+		return false
+	}
+	_, ok := r.claims.find(owner)
+	return ok
 }
 
 // withdraw takes admit back.

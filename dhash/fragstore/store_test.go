@@ -31,6 +31,7 @@ type piece struct {
 	code    dhash.Code
 	length  int
 	encoded []byte
+	f       *dhash.Fragment
 }
 
 // pieces makes all fragments of a block, whose payloads are random and belong to one coding.
@@ -50,8 +51,8 @@ func pieces(seed, length int, code dhash.Code) []piece {
 	coding := dhash.CodingOf(score, length, code, root)
 	out := make([]piece, code.Total)
 	for i := range out {
-		f := dhash.Fragment{Score: score, Length: length, Code: code, Index: i, Proof: proofs[i], Payload: payloads[i]}
-		out[i] = piece{fragstore.Name{Score: score, Coding: coding, Index: i}, code, length, f.Append(nil)}
+		f := &dhash.Fragment{Score: score, Length: length, Code: code, Index: i, Proof: proofs[i], Payload: payloads[i]}
+		out[i] = piece{fragstore.Name{Score: score, Coding: coding, Index: i}, code, length, f.Append(nil), f}
 	}
 	return out
 }
@@ -85,11 +86,24 @@ func closeStore(t testing.TB, s *fragstore.Store) {
 func put(t testing.TB, s *fragstore.Store, o dhash.Owner, list ...piece) {
 	t.Helper()
 	for _, p := range list {
-		coding, err := s.PutEncoded(t.Context(), o, p.encoded)
-		if err != nil || coding != p.Coding {
-			t.Fatalf("put: %x %v", coding, err)
+		if err := putOne(t.Context(), s, o, p); err != nil {
+			t.Fatalf("put: %v", err)
 		}
 	}
+}
+
+func putOne(ctx context.Context, s *fragstore.Store, o dhash.Owner, p piece) error {
+	return s.Put(ctx, mark(o), p.f, p.Coding)
+}
+
+// mark is an owner's claim, with a mark that goes with the owner.
+func mark(o dhash.Owner) dhash.Claim { return dhash.Claim{Owner: o, Mark: [16]byte{o[0], 0xff}} }
+
+func marks(o dhash.Owner, list ...piece) (out []fragstore.Marked) {
+	for _, p := range list {
+		out = append(out, fragstore.Marked{Name: p.Name, Mark: mark(o).Mark})
+	}
+	return out
 }
 
 // get returns what Get returns for exactly that fragment.
@@ -152,7 +166,7 @@ func TestPutGet(t *testing.T) {
 		for _, p := range all {
 			bytes += int64(len(p.encoded))
 			h := have(t, s, p.Score)
-			if len(h) != 1 || h[0].Name != p.Name || h[0].Size != int64(len(p.encoded)) || !slices.Equal(h[0].Owners(), []dhash.Owner{alice}) {
+			if len(h) != 1 || h[0].Name != p.Name || h[0].Size != int64(len(p.encoded)) || !slices.Equal(h[0].Claims, []dhash.Claim{mark(alice)}) {
 				t.Errorf("%+v", h)
 			}
 		}
@@ -170,24 +184,78 @@ func TestPutGet(t *testing.T) {
 func TestPutRefuses(t *testing.T) {
 	s := open(t, config(t))
 	p := one(1, 100)
-	bad := bytes.Clone(p.encoded)
-	for name, b := range map[string][]byte{"empty": nil, "cut": bad[:len(bad)-1], "longer": append(bad, 0), "version": append([]byte{9}, bad[1:]...)} {
-		if _, err := s.PutEncoded(t.Context(), alice, b); !errors.Is(err, dhash.ErrFragment) {
+	for name, change := range map[string]func(*dhash.Fragment){
+		"index":   func(f *dhash.Fragment) { f.Index = 3 },
+		"length":  func(f *dhash.Fragment) { f.Length = venti.MaxBlock + 1 },
+		"code":    func(f *dhash.Fragment) { f.Code.Total = 200 },
+		"proof":   func(f *dhash.Fragment) { f.Proof = nil },
+		"payload": func(f *dhash.Fragment) { f.Payload = f.Payload[1:] },
+	} {
+		bad := *p.f
+		change(&bad)
+		if err := s.Put(t.Context(), mark(alice), &bad, p.Coding); !errors.Is(err, dhash.ErrFragment) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.PutEncoded(ctx, alice, p.encoded); !errors.Is(err, context.Canceled) {
+	if err := putOne(ctx, s, alice, p); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if st := s.Stats(); st.Fragments != 0 {
 		t.Errorf("%+v", st)
 	}
 	closeStore(t, s)
-	if _, err := s.PutEncoded(t.Context(), alice, p.encoded); !errors.Is(err, dhash.ErrBusy) {
+	if err := putOne(t.Context(), s, alice, p); !errors.Is(err, dhash.ErrBusy) {
 		t.Error(err)
 	}
+}
+
+// TestMarks says that a claim's mark is kept, over restarts and by the arenas alone, and replaced by a later one.
+func TestMarks(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	p := one(1, 100)
+	first, second := dhash.Claim{Owner: alice, Mark: [16]byte{1}}, dhash.Claim{Owner: alice, Mark: [16]byte{2}}
+	other := dhash.Claim{Owner: bob}
+	check := func(wanted ...dhash.Claim) {
+		t.Helper()
+		for range 2 {
+			if h := have(t, s, p.Score); len(h) != 1 || !slices.Equal(h[0].Claims, wanted) {
+				t.Errorf("%+v, want %v", h, wanted)
+			}
+			if use := s.Owner(alice); use.Fragments != 1 {
+				t.Errorf("%+v", use)
+			}
+			closeStore(t, s)
+			if err := os.RemoveAll(filepath.Join(cfg.Dir, "index")); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, cfg)
+		}
+	}
+	for _, c := range []dhash.Claim{first, first} {
+		if err := s.Put(t.Context(), c, p.f, p.Coding); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(first)
+	if err := s.Put(t.Context(), other, p.f, p.Coding); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), second, p.f, p.Coding); err != nil {
+		t.Fatal(err)
+	}
+	check(second, other)
+	here, err := s.Claim(t.Context(), alice, []fragstore.Marked{{Name: p.Name, Mark: first.Mark}})
+	if err != nil || !here[0] {
+		t.Error(here, err)
+	}
+	check(first, other)
+	if _, err := s.Compact(t.Context(), time.Unix(5, 0)); err != nil {
+		t.Error(err)
+	}
+	check(first, other)
 }
 
 // TestCodings has several codings of one block side by side: junk does not displace what is real, and is bounded.
@@ -197,13 +265,13 @@ func TestCodings(t *testing.T) {
 	coded := func(i int) piece { return pieces(7+1_000_000*i, 500, code)[1] }
 	put(t, s, alice, coded(0))
 	put(t, s, bob, coded(1), coded(2), coded(3), coded(4))
-	if _, err := s.PutEncoded(t.Context(), bob, coded(5).encoded); !errors.Is(err, dhash.ErrQuota) {
+	if err := putOne(t.Context(), s, bob, coded(5)); !errors.Is(err, dhash.ErrQuota) {
 		t.Errorf("a fifth coding of an owner: %v", err)
 	}
 	put(t, s, bob, pieces(7+1_000_000, 500, code)[2]) // of a coding that he has
 	refused := 0
 	for i := 5; i < 60; i++ {
-		if _, err := s.PutEncoded(t.Context(), dhash.Owner{3, byte(i)}, coded(i).encoded); errors.Is(err, dhash.ErrQuota) {
+		if err := putOne(t.Context(), s, dhash.Owner{3, byte(i)}, coded(i)); errors.Is(err, dhash.ErrQuota) {
 			refused++
 		} else if err != nil {
 			t.Fatal(err)
@@ -235,7 +303,7 @@ func TestFull(t *testing.T) {
 	var err error
 	for i := 0; err == nil; i++ {
 		p := one(i, 50_000)
-		if _, err = s.PutEncoded(t.Context(), alice, p.encoded); err == nil {
+		if err = putOne(t.Context(), s, alice, p); err == nil {
 			in = append(in, p)
 		}
 	}
@@ -276,7 +344,7 @@ func TestDiskFull(t *testing.T) {
 	closeStore(t, s)
 	cfg.Reserve = 1 << 60
 	s = open(t, cfg)
-	if _, err := s.PutEncoded(t.Context(), alice, one(2, 2<<20-1000).encoded); !errors.Is(err, dhash.ErrFull) {
+	if err := putOne(t.Context(), s, alice, one(2, 2<<20-1000)); !errors.Is(err, dhash.ErrFull) {
 		t.Error(err)
 	}
 	if s.Free() != 0 {
@@ -303,7 +371,7 @@ func TestQuota(t *testing.T) {
 	for i := range 40 {
 		wg.Go(func() {
 			p := one(i, 10_000)
-			_, err := s.PutEncoded(t.Context(), alice, p.encoded)
+			err := putOne(t.Context(), s, alice, p)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -317,8 +385,13 @@ func TestQuota(t *testing.T) {
 	if use := s.Owner(alice); len(in) != 9 || use.Fragments != 9 || use.Bytes > 100_000 {
 		t.Errorf("%d are in, %+v", len(in), use)
 	}
+	for i := range in { // a claim with another mark is no second one
+		if _, err := s.Claim(t.Context(), alice, []fragstore.Marked{{Name: in[i].Name}}); err != nil {
+			t.Error(err)
+		}
+	}
 	put(t, s, bob, one(100, 50_000))
-	if here, err := s.ClaimNames(t.Context(), alice, names([]piece{one(100, 50_000)})); !errors.Is(err, dhash.ErrQuota) {
+	if here, err := s.Claim(t.Context(), alice, marks(alice, one(100, 50_000))); !errors.Is(err, dhash.ErrQuota) {
 		t.Error(here, err)
 	}
 	if _, err := s.Release(t.Context(), alice, names(in[:5]), time.Unix(5, 0)); err != nil {
