@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,15 +125,13 @@ func (f *Folder) save() error {
 	return err
 }
 
-// SaveManifest writes the manifest that now holds.
+// SaveManifest writes the manifest that now holds, for the next OpenFolder.
 func (f *Folder) SaveManifest(m *member.Manifest) error {
-	f.Manifest = m
 	return f.write(manifestFile, string(m.Encode()))
 }
 
-// SaveSeeds writes where members are to be found.
+// SaveSeeds writes where members are to be found, for the next OpenFolder.
 func (f *Folder) SaveSeeds(addrs []ma.Multiaddr) error {
-	f.Seeds = addrs
 	var text strings.Builder
 	for _, a := range addrs {
 		text.WriteString(a.String() + "\n")
@@ -274,7 +273,7 @@ func (f *Folder) seeds() []libpeer.AddrInfo {
 	if err != nil {
 		return nil // an address without an id: of no use
 	}
-	return list
+	return slices.DeleteFunc(list, func(i libpeer.AddrInfo) bool { return dhash.ID(i.ID) == f.ID() })
 }
 
 // keepsAt reports whether this member has kept fragments in dir before. One that has kept them elsewhere is an error:
