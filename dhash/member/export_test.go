@@ -32,12 +32,13 @@ func (s *Service) HelloBytes() []byte { return s.hello(tHello).appendTo(nil) }
 // DecodeFile reads what a roster's file has, without its hash.
 func (r *Roster) DecodeFile(b []byte, now time.Time) error { return r.decode(b, now) }
 
-// Reconcile makes two rosters the same as two services would, and returns how many messages it took.
-func Reconcile(a, b *Roster, now time.Time) int {
+// Reconcile makes two rosters the same as two services would, with digests of at most so many rows. It returns how many
+// digests it took.
+func Reconcile(a, b *Roster, most int, now time.Time) int {
 	start := PublicKey{byte(now.UnixNano()), byte(now.UnixNano() >> 8)}
 	for n := 1; ; n++ {
 		start[0] += 77
-		from, to, rows := a.digest(start, maxDigest)
+		from, to, rows := a.digest(start, most)
 		want, have := b.compare(from, to, rows, maxBatch)
 		added := 0
 		for _, raw := range have {

@@ -357,7 +357,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestReconcile compares rosters of many sizes by their messages, and two that are over the bound of a digest.
+// TestReconcile makes rosters of many sizes the same by what messages carry, with digests that hold all of a roster
+// and with ones that hold a part.
 func TestReconcile(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	now := judged()
@@ -366,8 +367,11 @@ func TestReconcile(t *testing.T) {
 	for i := range 200 {
 		records = append(records, recordOf(t, v, fmt.Sprint(i), 1, now).Encode())
 	}
-	for _, size := range []int{0, 1, 2, 50, 200} {
+	for _, c := range []struct{ size, rows, limit int }{
+		{0, 500, 2}, {1, 500, 3}, {2, 500, 3}, {200, 500, 5}, {200, 64, 60}, {200, 200, 5}, {200, 199, 60},
+	} {
 		for _, share := range []float64{0, 0.5, 1} {
+			size, rows := c.size, c.rows
 			a, b := openRoster(t, member.RosterConfig{}, now), openRoster(t, member.RosterConfig{}, now)
 			for _, rec := range records[:size] {
 				both := rng.Float64() < share
@@ -379,9 +383,9 @@ func TestReconcile(t *testing.T) {
 					b.Add(rec, now)
 				}
 			}
-			rounds := member.Reconcile(a, b, now)
-			if a.Len() != size || b.Len() != size || a.Sum() != b.Sum() || rounds > 5 {
-				t.Errorf("%d records, %v in both: %d and %d after %d rounds", size, share, a.Len(), b.Len(), rounds)
+			rounds := member.Reconcile(a, b, rows, now)
+			if a.Len() != size || b.Len() != size || a.Sum() != b.Sum() || rounds > c.limit {
+				t.Errorf("%d records, %d rows, %v in both: %d and %d after %d rounds", size, rows, share, a.Len(), b.Len(), rounds)
 			}
 		}
 	}
