@@ -39,7 +39,9 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 	}
 	var held *redundancy
 	if !f.dryRun {
-		held = a.redundancy()
+		if held, err = a.redundancy(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.reportBackup(snap, res, held, f); err != nil {
 		return err

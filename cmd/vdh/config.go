@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -32,7 +33,7 @@ func configFile() (string, error) {
 
 // configure fills the flags that were not given from the environment, and then from the config file. There, the global
 // flags are keys at the top and the flags of a verb keys of its table, because verbs use one word for different things:
-// the excludes of a backup are no excludes of a restore.
+// the excludes of a backup are no excludes of a restore. The table of vdh swarm invite is [swarm.invite].
 func (a *app) configure(cmd *cobra.Command) error {
 	name, err := configFile()
 	if err != nil {
@@ -42,11 +43,14 @@ func (a *app) configure(cmd *cobra.Command) error {
 	if err != nil {
 		return usage{fmt.Errorf("config %s: %w", name, err)}
 	}
-	verb := verbOf(cmd)
-	own, _ := keys[verb].(map[string]any)
 	err = fill(cmd.InheritedFlags(), "VDH_", keys)
-	if err == nil {
-		err = fill(cmd.LocalNonPersistentFlags(), "VDH_"+variable(verb)+"_", own)
+	own, prefix := keys, "VDH_"
+	for _, word := range verbOf(cmd) {
+		own, _ = own[word].(map[string]any)
+		prefix += variable(word) + "_"
+	}
+	if err == nil && cmd.HasParent() {
+		err = fill(cmd.LocalNonPersistentFlags(), prefix, own)
 	}
 	if err != nil {
 		return usage{err}
@@ -68,7 +72,6 @@ func readConfig(name string, root *cobra.Command) (map[string]any, error) {
 		return nil, err
 	}
 	for key, v := range keys {
-		verb, _, err := root.Find([]string{key})
 		table, isTable := v.(map[string]any)
 		switch {
 		case key == "store" && !isTable:
@@ -78,16 +81,32 @@ func readConfig(name string, root *cobra.Command) (map[string]any, error) {
 		case root.PersistentFlags().Lookup(key) != nil && !isTable:
 		case !isTable:
 			return nil, fmt.Errorf("%q is not a global flag; the flags of a verb stand in its table, like [backup]", key)
-		case err != nil || verb == root:
-			return nil, fmt.Errorf("[%s] is not a verb", key)
-		}
-		for flag := range table {
-			if verb.LocalNonPersistentFlags().Lookup(flag) == nil {
-				return nil, fmt.Errorf("[%s] %s: there is no such flag; see: vdh %s --help", key, flag, key)
+		default:
+			if err := checkTable(root, []string{key}, table); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return keys, nil
+}
+
+// checkTable checks the table of a verb, which has flags, and tables of the verbs below it.
+func checkTable(root *cobra.Command, words []string, table map[string]any) error {
+	name := strings.Join(words, ".")
+	verb, rest, err := root.Find(words)
+	if err != nil || verb == root || len(rest) > 0 {
+		return fmt.Errorf("[%s] is not a verb", name)
+	}
+	for key, v := range table {
+		if below, ok := v.(map[string]any); ok {
+			if err := checkTable(root, append(slices.Clone(words), key), below); err != nil {
+				return err
+			}
+		} else if verb.LocalNonPersistentFlags().Lookup(key) == nil {
+			return fmt.Errorf("[%s] %s: there is no such flag; see: vdh %s --help", name, key, strings.Join(words, " "))
+		}
+	}
+	return nil
 }
 
 // fill sets the flags that were not given from the environment, or else from keys. A variable of a flag that may be
@@ -137,10 +156,10 @@ func setFlag(f *pflag.Flag, v any) error {
 // variable writes the name of a flag or verb as a part of the name of an environment variable.
 func variable(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
 
-// verbOf returns the name of the verb that cmd is, or is a part of.
-func verbOf(cmd *cobra.Command) string {
-	for cmd.HasParent() && cmd.Parent().HasParent() {
-		cmd = cmd.Parent()
+// verbOf returns the words that name cmd, without the program's.
+func verbOf(cmd *cobra.Command) (words []string) {
+	for ; cmd.HasParent(); cmd = cmd.Parent() {
+		words = append([]string{cmd.Name()}, words...)
 	}
-	return cmd.Name()
+	return words
 }

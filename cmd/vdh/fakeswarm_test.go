@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"ventidhash/dhash"
+	"ventidhash/dhash/gateway"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -64,10 +66,32 @@ func (s *fakeSwarm) PutVital(ctx context.Context, b []byte) (venti.Score, error)
 	return s.Put(ctx, b)
 }
 
-func (s *fakeSwarm) Report() redundancy {
+func (s *fakeSwarm) Report(context.Context) (redundancy, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.run
+	return s.run, nil
+}
+
+// Survey says that of each block 6 fragments of the code 3/8 are held, 4 if the swarm is thin. Of a block that is
+// unavailable 1 is, the other members being silent; of one that is lost none, and all answer.
+func (s *fakeSwarm) Survey(ctx context.Context, scores []venti.Score, fn func(gateway.State) error) error {
+	for _, score := range scores {
+		b, err := s.Get(ctx, score)
+		st := gateway.State{Score: score, Code: dhash.Code{Need: 3, Total: 8}, Length: len(b), Present: 6, Stored: 6, Asked: 8}
+		if s.thin {
+			st.Present, st.Stored = 4, 4
+		}
+		switch {
+		case errors.Is(err, venti.ErrUnavailable):
+			st.Present, st.Stored, st.Silent = 1, 1, 7
+		case err != nil:
+			st = gateway.State{Score: score, Asked: 8}
+		}
+		if err := fn(st); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *fakeSwarm) Close() error {

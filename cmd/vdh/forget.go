@@ -71,5 +71,5 @@ func (a *app) forget(ctx context.Context, names []string, dryRun bool) error {
 	default:
 		a.note("forgot %s; vdh prune gives their space back", n)
 	}
-	return a.redundancy().shortfall()
+	return a.thinly(ctx)
 }

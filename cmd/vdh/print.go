@@ -79,6 +79,14 @@ func count(n int64, one, many string) string {
 	return humanize.Comma(n) + " " + many
 }
 
+// plural returns the word for n things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 // fileError reports a file that could not be dealt with, also with --quiet: it decides the exit code.
 func (a *app) fileError(path string, err error) {
 	if a.json {

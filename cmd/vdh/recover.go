@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ventidhash/snapshot/catalog"
 )
@@ -47,7 +45,7 @@ func (a *app) recoverIdentity(ctx context.Context) error {
 	if _, err := catalog.LoadOwner(dir); !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(fmt.Errorf("there is an identity in %s already, and it stays; to be another one, set XDG_DATA_HOME", dir), err)
 	}
-	phrase, err := a.readPhrase(ctx)
+	phrase, err := a.readSecret(ctx, "the 24 words of the recovery phrase, which are not shown: ")
 	if err != nil {
 		return err
 	}
@@ -84,39 +82,6 @@ func (a *app) recoverIdentity(ctx context.Context) error {
 	return err
 }
 
-// maxPhrase bounds what is read as a recovery phrase.
-const maxPhrase = 4 << 10
-
-// readPhrase reads the words, without showing them where they are typed.
-func (a *app) readPhrase(ctx context.Context) (string, error) {
-	f, ok := a.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		b, err := io.ReadAll(io.LimitReader(interruptible(ctx, a.in), maxPhrase))
-		return string(b), err
-	}
-	fmt.Fprint(a.errs, "the 24 words of the recovery phrase, which are not shown: ")
-	before, err := term.GetState(int(f.Fd()))
-	if err != nil {
-		return "", err
-	}
-	type answer struct {
-		text []byte
-		err  error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		b, err := term.ReadPassword(int(f.Fd()))
-		done <- answer{b, err}
-	}()
-	defer fmt.Fprintln(a.errs)
-	select {
-	case got := <-done:
-		return string(got.text), got.err
-	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(int(f.Fd()), before))
-	}
-}
-
 // recoverHead makes a copy of a head the head of the catalog.
 func (a *app) recoverHead(ctx context.Context, name string) error {
 	owner, err := a.identity(false)
@@ -141,5 +106,5 @@ func (a *app) recoverHead(ctx context.Context, name string) error {
 		return err
 	}
 	a.note("vdh: the catalog goes on from %s, its list number %d", printable(name), h.Sequence)
-	return a.redundancy().shortfall()
+	return a.thinly(ctx)
 }

@@ -152,7 +152,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	for _, verb := range []func(*app) *cobra.Command{
 		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats,
-		newShare, newForget, newPrune, newRecover, newVersion,
+		newShare, newForget, newPrune, newRecover, newSwarm, newNode, newStatus, newVersion,
 	} {
 		root.AddCommand(verb(a))
 	}
@@ -164,6 +164,9 @@ func newRoot(a *app) *cobra.Command {
 // noVerb returns the error of a word that is no verb.
 func noVerb(root *cobra.Command, word string) error {
 	hint := "see: vdh help"
+	if root.HasParent() {
+		hint = "see: " + root.CommandPath() + " --help"
+	}
 	if near := root.SuggestionsFor(word); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -11,8 +12,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"ventidhash/dhash/node"
 )
 
 // asProgram makes the test binary be vdh.
@@ -39,6 +43,8 @@ func TestMain(m *testing.M) {
 //	same DIR DIR                two trees hold the same files with the same content and metadata
 //	bytes DIR VARIABLE          how many bytes the files below DIR have
 //	weak CODE PROGRAM ARG...    exits, without the powers of root
+//	serves DIR N CODE           wait until the node of this XDG data folder sees N members alive, and codes blocks so
+//	silent DIR                  wait until no node runs for this XDG data folder
 //
 // and the conditions [root], [powerless] (weak works), and [mounts] (unshare -m can be used to mount something).
 func TestScripts(t *testing.T) {
@@ -71,7 +77,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "weak": weak, "keep": keep, "lines": lines, "json": jsonLines, "flip": flip, "odd": odd,
-			"same": same, "bytes": dirSize,
+			"same": same, "bytes": dirSize, "serves": serves, "silent": silent,
 		},
 	})
 }
@@ -201,4 +207,39 @@ func dirSize(ts *testscript.TestScript, _ bool, args []string) {
 		return err
 	}))
 	ts.Setenv(args[1], strconv.FormatInt(n, 10))
+}
+
+// nodePatience bounds how long a script waits for a node.
+const nodePatience = 30 * time.Second
+
+// atNode asks the node of an XDG data folder how it is until ok is content, with an error where none runs.
+func atNode(ts *testscript.TestScript, dir string, ok func(node.Status, error) bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), nodePatience)
+	defer cancel()
+	for {
+		var st node.Status
+		l, err := node.DialLocal(ctx, filepath.Join(ts.MkAbs(dir), "vdh", "swarm"))
+		if err == nil {
+			st, err = l.Status(ctx)
+			l.Close()
+		}
+		if ok(st, err) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("the node of %s: %+v, %v", dir, st, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func serves(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	atNode(ts, args[0], func(st node.Status, err error) bool { return err == nil && st.Alive == want && st.Code == args[2] })
+}
+
+func silent(ts *testscript.TestScript, _ bool, args []string) {
+	atNode(ts, args[0], func(_ node.Status, err error) bool { return errors.Is(err, node.ErrNotRunning) })
 }

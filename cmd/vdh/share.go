@@ -73,5 +73,5 @@ func (a *app) share(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return a.redundancy().shortfall()
+	return a.thinly(ctx)
 }

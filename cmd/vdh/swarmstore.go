@@ -3,7 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
+	"ventidhash/dhash"
+	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/member"
+	"ventidhash/dhash/node"
 	"ventidhash/venti"
 )
 
@@ -18,18 +24,99 @@ type swarmStore interface {
 
 	// Report says how well that is held which was put until now. After Sync it is the last word on the blocks put
 	// before.
-	Report() redundancy
+	Report(ctx context.Context) (redundancy, error)
+
+	// Survey asks the holders of blocks what they hold, and calls fn for each block in the order of scores.
+	Survey(ctx context.Context, scores []venti.Score, fn func(gateway.State) error) error
 
 	// Close ends this machine's part in what was begun; no goroutine of the store outlives it.
 	Close() error
 }
 
-// errNoSwarm says that this machine is in no swarm.
-var errNoSwarm = errors.New("this machine has joined no swarm: vdh swarm init founds one, vdh swarm join TOKEN joins one")
+// openSwarm opens the store of the swarm that this machine has joined: through the node that runs here, or else as a
+// client that joins for this run of the program. create is set where a backup is about to begin; there is nothing that
+// would have to be made then. a.owner is the owner of the blocks, nil where only a share is read.
+func (a *app) openSwarm(ctx context.Context, _ bool) (swarmStore, error) {
+	f, err := a.member()
+	if err != nil {
+		return nil, err
+	}
+	l, err := node.DialLocal(ctx, f.Dir)
+	if errors.Is(err, node.ErrNotRunning) {
+		c, err := a.client(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		return &byClient{c, swarmID(f)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.byNode(ctx, l, f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("using the swarm through the node of this machine: %w", err), l.Close())
+	}
+	return s, nil
+}
 
-// openSwarm opens the store of the swarm that this machine has joined. create is set where a backup is about to begin,
-// so that what it needs may be made; otherwise nothing is. a.owner is the owner of the blocks, nil where only a share is
-// read.
-func (a *app) openSwarm(ctx context.Context, create bool) (swarmStore, error) {
-	return nil, errNoSwarm
+// byNode opens the swarm through the node of this machine, which acts for the owner by a grant.
+func (a *app) byNode(ctx context.Context, l *node.Local, f *node.Folder) (*byNode, error) {
+	sign, mark, err := a.actFor()
+	if err != nil {
+		return nil, err
+	}
+	grant, err := f.Grant(sign, member.PublicOf(f.Key), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	owner := dhash.Owner(member.PublicOf(sign))
+	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark})
+	if err != nil {
+		return nil, err
+	}
+	return &byNode{r, l, swarmID(f)}, nil
+}
+
+// byNode is the swarm as the node of this machine gives it.
+type byNode struct {
+	*node.Remote
+	local *node.Local
+	id    string
+}
+
+// ID implements swarmStore.
+func (s *byNode) ID() string { return s.id }
+
+// Report implements swarmStore.
+func (s *byNode) Report(ctx context.Context) (redundancy, error) {
+	r, _, err := s.Remote.Report(ctx)
+	if err != nil {
+		return redundancy{}, err
+	}
+	st, err := s.local.Status(ctx)
+	return redundancyOf(r, st), err
+}
+
+// Close implements swarmStore.
+func (s *byNode) Close() error { return errors.Join(s.Remote.Close(), s.local.Close()) }
+
+// byClient is the swarm as a client sees it that has joined for this run of the program.
+type byClient struct {
+	*node.Client
+	id string
+}
+
+// ID implements swarmStore.
+func (s *byClient) ID() string { return s.id }
+
+// Report implements swarmStore.
+func (s *byClient) Report(context.Context) (redundancy, error) {
+	return redundancyOf(s.Client.Report(), s.Client.Status()), nil
+}
+
+// maxNines bounds what is said about availability: beyond, it would be infinite, or the fault of the arithmetic.
+const maxNines = 15
+
+func redundancyOf(r gateway.Report, st node.Status) redundancy {
+	return redundancy{Blocks: r.Blocks, Below: r.Below, Nines: min(r.Nines, maxNines), Target: st.Target, Promise: min(st.Repair, maxNines)}
 }

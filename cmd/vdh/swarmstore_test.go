@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ventidhash/dhash/node"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -96,7 +97,7 @@ func TestBelowTarget(t *testing.T) {
 		t.Errorf("printed %q", score)
 	}
 	n := m.swarm.run.Blocks
-	want := fmt.Sprintf("stored, but with %d of %d blocks below the swarm's target redundancy, the weakest at 3.45 nines", n, n)
+	want := fmt.Sprintf("stored, but with %d blocks below the swarm's target redundancy, the weakest at 3.45 nines", n)
 	told := slices.DeleteFunc(strings.Split(strings.TrimSpace(errs), "\n"), func(line string) bool {
 		return strings.Contains(line, "identity") // made by the first backup
 	})
@@ -134,10 +135,15 @@ func TestVerdict(t *testing.T) {
 		{"folder", 0, nil, exitOK, nil},
 		{"swarm", 0, good, exitOK, nil},
 		{"nothing put", 0, &redundancy{}, exitOK, nil},
-		{"below", 0, poor, exitRedundancy, []string{"2 of 9 blocks", "4.99 nines"}},
+		{"below", 0, poor, exitRedundancy, []string{"2 blocks", "4.99 nines"}},
+		{"swarm too small", 0, &redundancy{Blocks: 9, Nines: 1.999, Target: 5, Promise: 1}, exitRedundancy,
+			[]string{"target of 5", "has 1.99 now", "1.00 before"}},
+		{"promise below", 0, &redundancy{Blocks: 9, Nines: 5, Target: 5, Promise: 4}, exitRedundancy, []string{"4.00 before"}},
+		{"on target", 0, &redundancy{Blocks: 9, Nines: 6, Target: 5, Promise: 5}, exitOK, nil},
+		{"nothing to be put, target", 0, &redundancy{Target: 5}, exitOK, nil},
 		{"files", 3, good, exitPartial, []string{"3 files"}},
 		{"files, folder", 3, nil, exitPartial, []string{"3 files"}},
-		{"both", 3, poor, exitPartial, []string{"3 files", "2 of 9 blocks"}},
+		{"both", 3, poor, exitPartial, []string{"3 files", "2 blocks"}},
 	} {
 		err := verdict(c.failed, c.held)
 		if code := exitCode(t.Context(), err); code != c.code {
@@ -186,7 +192,7 @@ func TestNoSwarm(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		code := run(t.Context(), args, strings.NewReader(""), &out, &errs)
-		if code != exitFailed || !strings.Contains(errs.String(), errNoSwarm.Error()) || out.Len() > 0 {
+		if code != exitFailed || !strings.Contains(errs.String(), node.ErrNoSwarm.Error()) || out.Len() > 0 {
 			t.Errorf("vdh %v: %d, %s%s", args, code, out.String(), errs.String())
 		}
 	}

@@ -8,7 +8,7 @@ const exitCodes = `  0    done
   3    done, but some files could not be read or written; each is named on standard error
   4    stored in the swarm, but below its target redundancy (3 if there were such files as well)
   10   no such snapshot, or the name fits several
-  11   blocks are unavailable now; later may work
+  11   blocks, or the members of the swarm, are unavailable now; later may work
   130  interrupted; everything is consistent, run the same command again`
 
 const configuration = `Every flag is also a key of the config file, $XDG_CONFIG_HOME/vdh/config.toml, and an environment
@@ -19,6 +19,9 @@ variable. The command line comes first, then the environment, then the file.
     [backup]
     exclude = ["*.tmp", ".cache/"]
     exclude-caches = true
+
+    [swarm.invite]
+    expires = "24h"
 
 The store is the whole path of a folder, or "swarm" for the swarm that this machine has joined. On
 the command line, a folder of that name is ./swarm.
@@ -32,7 +35,8 @@ Files, each under its XDG folder or the usual place below $HOME where that is no
     $XDG_CONFIG_HOME/vdh/config.toml   the config file
     $XDG_DATA_HOME/vdh/identity        the keys; whoever has this file can read everything
     $XDG_DATA_HOME/vdh/store           the store, unless --store names another
-    $XDG_DATA_HOME/vdh/swarm           with --store swarm: the lists of the snapshots that are there
+    $XDG_DATA_HOME/vdh/swarm           who this machine is in its swarm, what its node keeps for others, and
+                                       the lists of the snapshots in the swarm
     $XDG_CACHE_HOME/vdh                what makes backups faster; may be removed at any time`
 
 const formats = `Standard output has the result, standard error progress and what failed. Sizes are in bytes, or with

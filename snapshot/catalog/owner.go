@@ -19,6 +19,7 @@ const (
 	labelSign   = "ventidhash 2026 owner v1 signing key"
 	labelRoot   = "ventidhash 2026 owner v1 root key"
 	labelSecret = "ventidhash 2026 owner v1 convergence secret"
+	labelMark   = "ventidhash 2026 owner v1 mark key"
 )
 
 // An Owner is whoever has the recovery phrase: the keys that sign heads, seal roots and make blocks converge. It does
@@ -28,6 +29,7 @@ type Owner struct {
 	sign    ed25519.PrivateKey
 	root    seal.RootKey
 	secret  seal.Secret
+	mark    [32]byte
 }
 
 // NewOwner makes a new owner from 32 bytes of random.
@@ -50,7 +52,10 @@ func ownerOf(entropy [entropySize]byte) (*Owner, error) {
 	if o.root, err = o.derive(labelRoot); err != nil {
 		return nil, err
 	}
-	o.secret, err = o.derive(labelSecret)
+	if o.secret, err = o.derive(labelSecret); err != nil {
+		return nil, err
+	}
+	o.mark, err = o.derive(labelMark)
 	return o, err
 }
 
@@ -72,6 +77,10 @@ func (o *Owner) RootKey() seal.RootKey { return o.root }
 
 // Secret returns the secret that makes the owner's blocks converge.
 func (o *Owner) Secret() seal.Secret { return o.secret }
+
+// MarkKey returns the key that makes the marks of the owner's claims on fragments in a swarm. Whoever has it can make the
+// owner take junk for blocks that are stored, and read nothing.
+func (o *Owner) MarkKey() [32]byte { return o.mark }
 
 // String names the owner by the public key.
 func (o *Owner) String() string { return "owner " + hex.EncodeToString(o.PublicKey()) }

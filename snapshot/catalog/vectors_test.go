@@ -74,11 +74,12 @@ func TestBIP39Vectors(t *testing.T) {
 func TestOwnerVectors(t *testing.T) {
 	for _, c := range cases(t, "owner.txt") {
 		o := ownerOf(t, unhex(t, c["entropy"]))
-		root, secret := o.RootKey(), o.Secret()
+		root, secret, mark := o.RootKey(), o.Secret(), o.MarkKey()
 		for what, pair := range map[string][2][]byte{
 			"public": {o.PublicKey(), unhex(t, c["public"])},
 			"root":   {root[:], unhex(t, c["root"])},
 			"secret": {secret[:], unhex(t, c["secret"])},
+			"mark":   {mark[:], unhex(t, c["mark"])},
 		} {
 			if !bytes.Equal(pair[0], pair[1]) {
 				t.Errorf("%s: %s is %x, want %x", c["entropy"], what, pair[0], pair[1])

@@ -23,6 +23,7 @@ class Owner:
         self.public = self.key.public_key().public_bytes_raw()
         self.root = hkdf(entropy, "ventidhash 2026 owner v1 root key")
         self.secret = hkdf(entropy, "ventidhash 2026 owner v1 convergence secret")
+        self.mark = hkdf(entropy, "ventidhash 2026 owner v1 mark key")
 
 
 def case(f, **fields):
@@ -38,7 +39,7 @@ ALICE, BOB = Owner(bytes(range(32))), Owner(b"\x80" * 32)
 
 with open("owner.txt", "w") as f:
     for o in ALICE, BOB, Owner(bytes(32)), Owner(b"\xff" * 32):
-        case(f, entropy=o.entropy, public=o.public, root=o.root, secret=o.secret)
+        case(f, entropy=o.entropy, public=o.public, root=o.root, secret=o.secret, mark=o.mark)
 
 
 # --- identity.txt

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"ventidhash/dhash/node"
+	"ventidhash/snapshot/archive"
+)
+
+// What the garbage collector is told in a node, unless GOGC and GOMEMLIMIT say otherwise. A node that idles has some
+// 20 MiB of live objects, most of them the index and the connections; at half of that as garbage, its resident set stays
+// well below 100 MiB with 24 members. The limit is what makes it collect more often under load instead of growing; it
+// holds the windows of a few clients (gateway.Config.Window) and what members send at once.
+const (
+	nodeGarbage = 50 // percent
+	nodeMemory  = 256 << 20
+)
+
+// nodeFlags say which member a node is.
+type nodeFlags struct {
+	listen, announce             []string
+	capacity, domain, name, data string
+	nat                          bool
+}
+
+func newNode(a *app) *cobra.Command {
+	var f nodeFlags
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "run this machine's member of the swarm",
+		Long: `Keeps fragments for the members of the swarm, and does the work of --store swarm for this user, until
+it is told to stop. Ctrl-C or SIGTERM lets it finish what it is at and say goodbye; killed without
+warning it loses nothing either.
+
+--capacity is how much it lends: bytes, or a part of the disk that the fragments are on. --domain
+says what fails together, as SITE/HOST: no site and no host is given more fragments of a block than
+can be missed, so give machines in one room one site. Where the fragments are is settled at the
+first start.
+
+It logs lines on standard error; with --json each is an object with time, level and msg, and what
+the line is about. With -q only what is wrong is logged, with -v more than usual.`,
+		Example: `  vdh node
+  vdh node --capacity 500GB --domain bern/attic
+  vdh node --listen /ip4/0.0.0.0/tcp/4001 --announce /dns4/backup.example.org/tcp/4001`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.node(cmd.Context(), &f) },
+	}
+	l := cmd.Flags()
+	l.StringArrayVar(&f.listen, "listen", []string{"/ip4/0.0.0.0/tcp/17035", "/ip6/::/tcp/17035"}, "where to listen")
+	l.StringArrayVar(&f.announce, "announce", nil, "where others find this machine, if not where it listens")
+	l.StringVar(&f.capacity, "capacity", "50%", "how much to lend, like 500GB, or a part of the disk, like 80%")
+	l.StringVar(&f.domain, "domain", "", "what fails together with this machine, SITE/HOST (default the machine's name for both)")
+	l.StringVar(&f.name, "name", "", "name of this member, for people (default the machine's)")
+	l.StringVar(&f.data, "data", "", "folder for the fragments (default $XDG_DATA_HOME/vdh/swarm/fragments)")
+	l.BoolVar(&f.nat, "nat", false, "others cannot dial this machine, since it is behind a router: find a way")
+	return cmd
+}
+
+func (a *app) node(ctx context.Context, f *nodeFlags) error {
+	folder, err := a.member()
+	if err != nil {
+		return err
+	}
+	cfg := node.Config{Folder: folder, Listen: f.listen, Announce: f.announce, Name: f.name, Domain: f.domain,
+		Program: program(), NAT: f.nat, Log: a.logger()}
+	host := archive.Hostname()
+	if cfg.Name == "" {
+		cfg.Name = host
+	}
+	if cfg.Domain == "" {
+		cfg.Domain = host + "/" + host
+	}
+	disk := folder.Dir
+	if f.data != "" {
+		if cfg.Fragments, err = filepath.Abs(f.data); err != nil {
+			return err
+		}
+		disk = cfg.Fragments
+	}
+	if cfg.Capacity, err = node.ParseCapacity(f.capacity, disk); err != nil {
+		return usage{err}
+	}
+	tuneNode()
+	n, err := node.Open(ctx, cfg)
+	if err == nil {
+		err = n.Run(ctx)
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // it was told to stop while it started
+	}
+	return err
+}
+
+// tuneNode sets up the garbage collector for a program that is there for months.
+func tuneNode() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(nodeGarbage)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(nodeMemory)
+	}
+}
+
+// logger returns the log of a program that is there to stay.
+func (a *app) logger() *slog.Logger {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	switch {
+	case a.verbose:
+		opts.Level = slog.LevelDebug
+	case a.quiet:
+		opts.Level = slog.LevelWarn
+	}
+	if a.json {
+		return slog.New(slog.NewJSONHandler(a.stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, opts))
+}

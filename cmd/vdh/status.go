@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"ventidhash/dhash/node"
+	"ventidhash/snapshot"
+)
+
+// statusSnapshots is how many snapshots are shown, the newest.
+const statusSnapshots = 5
+
+// statusPatience bounds how long vdh status looks for members where no node runs.
+const statusPatience = 15 * time.Second
+
+func newStatus(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "say how things stand: the node, the swarm, the last snapshots; or how safe one is",
+		Long: `Without a name it says in one sentence how things stand, and then more about the node of this
+machine, the swarm and the newest snapshots. The exit code is 11 if no member of the swarm can be
+reached.
+
+With the name of a snapshot it asks the holders of every block of it, now. ABOVE is how many
+fragments more than are needed to bring a block back are there: 0 is the last line, below it a block
+cannot be read until holders return. Contents are not read (vdh check --read-data does). The exit
+code is 4 if a block has fewer fragments than a stored block should, 11 if one cannot be brought back
+from who answers now, and 1 if it is gone. Of a store in a folder, which keeps a block once or not at
+all, it says whether each is there.
+
+With --json, one line of "type":"status" with summary, store, snapshots, joined, running and what
+the node says (swarm, swarm_id, id, members, alive, code, target_nines, fresh_nines, threshold_nines
+and more), and the last snapshots as vdh snapshots has them. With a name, one line of
+"type":"snapshot_status" with score, blocks, bytes, stored_bytes, overhead, above (how many blocks
+have how many), below_threshold, unreadable, asked, silent, weakest (score, path, present, need,
+total).`,
+		Example:           "  vdh status\n  vdh status latest\n  vdh status vac:4f1c… --store swarm",
+		Args:              args(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: completeNames(a, false),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 1 {
+				return a.statusOf(cmd.Context(), names[0])
+			}
+			return a.status(cmd.Context())
+		},
+	}
+}
+
+// statusLine is the JSON line of the status.
+type statusLine struct {
+	Type      string  `json:"type"` // "status"
+	Summary   string  `json:"summary"`
+	Store     rawName `json:"store"` // a folder, or "swarm"
+	Snapshots int     `json:"snapshots"`
+	Joined    bool    `json:"joined"`  // this machine is in a swarm
+	Running   bool    `json:"running"` // its node is
+	*node.Status
+}
+
+func (a *app) status(ctx context.Context) error {
+	line := statusLine{Type: "status", Store: swarmWord}
+	at, err := a.where()
+	if err != nil {
+		return err
+	}
+	if !at.swarm {
+		line.Store = rawName(at.dir)
+	}
+	list, err := a.snapshotsHere(ctx, at)
+	if err != nil {
+		return err
+	}
+	line.Snapshots = len(list)
+	cannotSee := a.seeSwarm(ctx, &line)
+	line.Summary = line.sentence(list, cannotSee)
+	if a.json {
+		err = a.print(line)
+	} else {
+		err = a.printStatus(&line)
+	}
+	if err == nil {
+		err = a.printSnapshots(list[max(0, len(list)-statusSnapshots):])
+	}
+	return errors.Join(err, cannotSee)
+}
+
+// snapshotsHere returns the snapshots of which this machine has the list, none where there is no identity or store.
+func (a *app) snapshotsHere(ctx context.Context, at location) ([]snapshot.Snapshot, error) {
+	dir, err := dataDir()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	owner, err := a.identity(false)
+	if err != nil {
+		if _, e := os.Stat(dir + "/identity"); errors.Is(e, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if _, err := os.Stat(at.catalog(owner)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return a.list(ctx)
+}
+
+// seeSwarm fills in what can be seen of the swarm. The error says that nothing can.
+func (a *app) seeSwarm(ctx context.Context, line *statusLine) error {
+	f, err := a.member()
+	if errors.Is(err, node.ErrNoSwarm) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	line.Joined = true
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	v, running, err := a.view(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	st, err := v.Status(ctx)
+	if err != nil {
+		return err
+	}
+	line.Running, line.Status = running, &st
+	return nil
+}
+
+// sentence says how things stand.
+func (l *statusLine) sentence(list []snapshot.Snapshot, cannotSee error) string {
+	kept := "no snapshots yet"
+	if len(list) > 0 {
+		kept = fmt.Sprintf("%s, the newest made %s", count(int64(len(list)), "snapshot", "snapshots"),
+			humanize.Time(list[len(list)-1].Time))
+	}
+	switch {
+	case cannotSee != nil:
+		return "No member of the swarm can be reached; " + kept + "."
+	case !l.Joined:
+		return "This machine is in no swarm; " + kept + "."
+	}
+	return fmt.Sprintf("%d of %s of the swarm %s %s, %s; %s.", l.Alive, count(int64(l.Members), "member", "members"),
+		printable(l.Swarm), plural(l.Alive, "answers", "answer"), l.promise(), kept)
+}
+
+// promise says what the swarm has for a new block.
+func (l *statusLine) promise() string {
+	if l.Repair < l.Target-ninesSlack {
+		return fmt.Sprintf("too few for the target of %g nines: a new block has %.2f at least", l.Target, l.Repair)
+	}
+	return fmt.Sprintf("a new block has %.2f nines at least", l.Repair)
+}
+
+// printStatus writes what is known for people.
+func (a *app) printStatus(l *statusLine) error {
+	fmt.Fprintf(a.out, "%s\n\n", l.Summary)
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	if st := l.Status; st != nil {
+		if l.Running {
+			fmt.Fprintf(w, "node\t%s, %s in %s, since %s\n", shortID(st.ID), printable(st.Name), printable(st.Domain), localTime(st.Started))
+			fmt.Fprintf(w, "  lends\t%s, %s used, %s free\n", size(st.Capacity), size(st.Used), size(st.Free))
+			fmt.Fprintf(w, "  holds\t%s\n", count(st.Fragments, "fragment", "fragments"))
+		}
+		if !l.Running {
+			fmt.Fprintf(w, "node\tnot running (vdh node); this is what others say\n")
+		}
+		fmt.Fprintf(w, "swarm\t%s, revision %d\n", printable(st.Swarm), st.Revision)
+		fmt.Fprintf(w, "  members\t%d, %d alive\n", st.Members, st.Alive)
+		need, total, _ := strings.Cut(st.Code, "/")
+		fmt.Fprintf(w, "  new blocks\tany %s of %s fragments bring one back\n", need, total)
+		fmt.Fprintf(w, "  nines\t%.2f at first, %.2f before a block is repaired, target %g\n", st.Fresh, st.Repair, st.Target)
+	} else if l.Joined {
+		fmt.Fprintf(w, "node\tnot running (vdh node)\n")
+	}
+	fmt.Fprintf(w, "store\t%s\n", printable(string(l.Store)))
+	fmt.Fprintf(w, "snapshots\t%d\n", l.Snapshots)
+	if err := w.Flush(); err != nil || l.Snapshots == 0 {
+		return err
+	}
+	_, err := fmt.Fprintln(a.out)
+	return err
+}
