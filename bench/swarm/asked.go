@@ -48,7 +48,9 @@ func (b *bench) asked(ctx context.Context, p *place) (err error) {
 			return err
 		}
 	}
-	note := func(name string, v float64) { b.results.note("–", fmt.Sprintf("%s for %d blocks", name, askedBlocks), "", v) }
+	note := func(name string, v float64) {
+		b.results.note("–", fmt.Sprintf("%s for %d blocks", name, askedBlocks), "", v)
+	}
 	note("DHT lookups", float64(c.Counts().Lookups))
 	note("requests of the DHT", float64(c.Status().Requests-before))
 	return nil

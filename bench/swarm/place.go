@@ -70,6 +70,9 @@ type cost struct {
 	peak    int64         // memory of the client
 }
 
+// afterwards is how long members are given for what a command leaves them to do, which is a part of its cost.
+const afterwards = time.Second
+
 func (c cost) cpu() float64 { return (c.client + c.members).Seconds() }
 
 // vdh runs the program as a client, and reads the line of JSON that it prints, if into is not nil. What the commands
@@ -86,7 +89,11 @@ func (p *place) vdh(ctx context.Context, into any, args ...string) (cost, error)
 	syscall.Sync()
 	before, begin := p.swarm.CPU(), time.Now()
 	err := cmd.Run()
-	c := cost{wall: time.Since(begin), members: p.swarm.CPU() - before}
+	c := cost{wall: time.Since(begin)}
+	if e := sleep(ctx, afterwards); err == nil {
+		err = e
+	}
+	c.members = p.swarm.CPU() - before
 	if err != nil {
 		return c, fmt.Errorf("vdh %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(errs.Bytes()))
 	}

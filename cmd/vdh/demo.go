@@ -33,8 +33,9 @@ Nothing that belongs to you is used or changed: no identity, store, config or ca
 The exit code is 0 only if all was equal.
 
 With --json, one line of "type":"demo" with path, members, lost, code, files, dirs, bytes,
-backup_seconds, bytes_added (compressed and sealed), bytes_on_disks, lowest_nines, restore_seconds,
-compared_files, differences, seconds.`,
+backup_seconds, bytes_added (compressed and sealed), bytes_on_disks, lowest_nines, fragments_left and
+fragments_needed (of the weakest block after the loss), restore_seconds, compared_files, differences,
+seconds.`,
 		Example: "  vdh demo\n  vdh demo ~/Documents --lose 10\n  vdh demo --members 12 --lose 25% --keep",
 		Args:    args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, argv []string) (err error) {
@@ -156,19 +157,22 @@ func (d *demo) found(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w%s", err, tailOf(log.Name()))
 	}
-	if err := d.swarm.Invite(filepath.Join(d.dir, "client", "data")); err != nil {
-		return err
-	}
-	st, err := d.swarm.Status(ctx, 0)
-	d.line.Members, d.line.Code = d.members, st.Code
-	return err
+	d.line.Members = d.members
+	return d.swarm.Invite(filepath.Join(d.dir, "client", "data"))
 }
 
 // back keeps the tree in the swarm.
 func (d *demo) back(ctx context.Context) (err error) {
 	done := d.step(2, "keeping %s", shorten(d.tree, 36))
 	defer func() { done(err, "%s, %s", count(int64(d.line.Files), "file", "files"), size(int64(d.line.Bytes))) }()
-	var s backupSummary
+	var s struct { // of the JSON of a backup; backupSummary can be written, not read
+		Score string  `json:"score"`
+		Files uint64  `json:"files"`
+		Dirs  uint64  `json:"dirs"`
+		Bytes uint64  `json:"bytes"`
+		Added int64   `json:"bytes_added"`
+		Nines float64 `json:"lowest_nines"`
+	}
 	begin := time.Now()
 	if err := d.vdh(ctx, &s, "backup", d.tree); err != nil {
 		return err
@@ -176,24 +180,34 @@ func (d *demo) back(ctx context.Context) (err error) {
 	d.score = s.Score
 	d.line.Path, d.line.Files, d.line.Dirs, d.line.Bytes = rawName(d.tree), s.Files, s.Dirs, s.Bytes
 	d.line.Backup, d.line.Added = time.Since(begin).Seconds(), s.Added
-	if s.redundancy != nil {
-		d.line.Nines = s.Nines
+	d.line.Nines = s.Nines
+	if d.line.Disks, err = d.swarm.Bytes(); err != nil {
+		return err
 	}
-	d.line.Disks, err = d.swarm.Bytes()
+	st, err := d.swarm.Status(ctx, 0)
+	d.line.Code = st.Code
 	return err
 }
 
-// lost ends members as a power cut does, the one that founded the swarm first.
-func (d *demo) lost(context.Context) (err error) {
+// lost ends members as a power cut does, the one that founded the swarm first, and asks the others what they still have.
+func (d *demo) lost(ctx context.Context) (err error) {
 	done := d.step(3, "losing %d of %d, without warning", d.lose, d.members)
-	defer func() { done(err, "%s left", count(int64(d.members-d.lose), "member", "members")) }()
+	defer func() { done(err, "each block has %d fragments left, or more; it needs %d", d.line.Left, d.line.Need) }()
 	for i := range d.lose {
 		if err := d.swarm.Kill(i); err != nil {
 			return err
 		}
 	}
 	d.line.Lost = d.lose
-	return nil
+	var s struct { // of the JSON of a status; survey can be written, not read
+		Weakest struct {
+			Present int `json:"present"`
+			Need    int `json:"need"`
+		} `json:"weakest"`
+	}
+	err = d.vdh(ctx, &s, "status", d.score)
+	d.line.Left, d.line.Need = s.Weakest.Present, s.Weakest.Need
+	return err
 }
 
 // restore brings the tree back to a place where nothing of it was.

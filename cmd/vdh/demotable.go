@@ -20,6 +20,8 @@ type demoLine struct {
 	Added       int64   `json:"bytes_added"`    // compressed and sealed
 	Disks       int64   `json:"bytes_on_disks"` // of all members, before any was lost
 	Nines       float64 `json:"lowest_nines"`
+	Left        int     `json:"fragments_left"` // of the weakest block, after the loss
+	Need        int     `json:"fragments_needed"`
 	Restore     float64 `json:"restore_seconds"`
 	Compared    int64   `json:"compared_files"`
 	Differences int64   `json:"differences"`
@@ -40,8 +42,9 @@ func (d *demo) report() error {
 		size(rate(int64(l.Bytes), l.Backup)))
 	row("as blocks", "%s, deduplicated, compressed and sealed%s", size(l.Added), ratio(l.Bytes, uint64(max(l.Added, 0))))
 	row("on the disks", "%s with %s%s", size(l.Disks), count(int64(l.Members), "member", "members"), overhead(l.Disks, l.Added))
-	row("safety", "code %s: any %s give a block back; %.1f nines", l.Code, needed(l.Code), l.Nines)
-	row("lost", "%d of %d members, killed without warning", l.Lost, l.Members)
+	row("safety", "code %s: any %s fragments of a block give it back; %.1f nines for the weakest", l.Code, needed(l.Code), l.Nines)
+	row("lost", "%d of %d members, killed without warning; the weakest block has %d fragments above the %d it needs", l.Lost,
+		l.Members, l.Left-l.Need, l.Need)
 	row("restored", "%s in %.1f s: %s/s", size(int64(l.Bytes)), l.Restore, size(rate(int64(l.Bytes), l.Restore)))
 	result := "every byte and every attribute is equal"
 	if l.Differences > 0 {

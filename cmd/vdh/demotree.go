@@ -132,7 +132,19 @@ func (d *demo) vdh(ctx context.Context, into any, args ...string) error {
 	case code == exitUnavailable:
 		err = venti.ErrUnavailable
 	}
-	return fmt.Errorf("vdh %s: %w%s", args[0], err, tail(errs.Bytes()))
+	return fmt.Errorf("vdh %s: %w: %s", args[0], err, lastError(errs.Bytes()))
+}
+
+// lastError returns why a program has ended, of what it wrote to standard error with --json.
+func lastError(b []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	var line struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(lines[len(lines)-1], &line) != nil {
+		return tail(b)
+	}
+	return line.Error
 }
 
 // tailOf returns the end of a file, to stand behind an error.
