@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
@@ -20,7 +19,7 @@ const (
 
 // asked counts what a client asks of the swarm beside fragments, while it puts and gets blocks.
 func (b *bench) asked(ctx context.Context, p *place) (err error) {
-	f, err := node.OpenFolder(procs.FolderIn(filepath.Join(p.client(), "data")))
+	f, err := node.OpenFolder(procs.FolderIn(p.client()))
 	if err != nil {
 		return err
 	}

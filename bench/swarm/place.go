@@ -40,7 +40,7 @@ func (b *bench) open(ctx context.Context) (*place, error) {
 		Output: log})
 	if err == nil {
 		say("%d members know each other after %.1f s", b.members, time.Since(begin).Seconds())
-		err = p.swarm.Invite(filepath.Join(p.client(), "data"))
+		err = p.swarm.Invite(p.client())
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.close())
@@ -80,10 +80,7 @@ func (c cost) cpu() float64 { return (c.client + c.members).Seconds() }
 func (p *place) vdh(ctx context.Context, into any, args ...string) (cost, error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, p.program, append(args, "--json")...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.client(), "LANG=C.UTF-8"}
-	for _, name := range []string{"data", "config", "cache", "state"} {
-		cmd.Env = append(cmd.Env, "XDG_"+strings.ToUpper(name)+"_HOME="+filepath.Join(p.client(), name))
-	}
+	cmd.Env = procs.Environ(p.client())
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	syscall.Sync()

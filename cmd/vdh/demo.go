@@ -158,8 +158,11 @@ func (d *demo) found(ctx context.Context) (err error) {
 		return fmt.Errorf("%w%s", err, tailOf(log.Name()))
 	}
 	d.line.Members = d.members
-	return d.swarm.Invite(filepath.Join(d.dir, "client", "data"))
+	return d.swarm.Invite(d.client())
 }
+
+// client is the folder of data of whoever keeps and restores.
+func (d *demo) client() string { return filepath.Join(d.dir, "client") }
 
 // back keeps the tree in the swarm.
 func (d *demo) back(ctx context.Context) (err error) {

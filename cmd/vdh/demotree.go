@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ventidhash/dhash/codec"
+	"ventidhash/dhash/sim/procs"
 	"ventidhash/venti"
 )
 
@@ -109,15 +110,7 @@ func (d *demo) room() error {
 func (d *demo) vdh(ctx context.Context, into any, args ...string) error {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, d.program, append(args, "--store", swarmWord, "--json")...)
-	client := filepath.Join(d.dir, "client")
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "XDG_") && (!strings.HasPrefix(v, "VDH_") || strings.HasPrefix(v, "VDH_TEST_")) {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	for _, name := range []string{"data", "config", "cache", "state"} {
-		cmd.Env = append(cmd.Env, "XDG_"+strings.ToUpper(name)+"_HOME="+filepath.Join(client, name))
-	}
+	cmd.Env = procs.Environ(d.client())
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is this process's, which passes it on
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
