@@ -36,8 +36,8 @@ func (b *bench) open(ctx context.Context) (*place, error) {
 	}
 	defer log.Close() // the members have it open
 	begin := time.Now()
-	p.swarm, err = procs.Start(ctx, procs.Config{Program: b.program, Dir: filepath.Join(dir, "members"), Members: b.members,
-		Output: log})
+	p.swarm, err = procs.Start(ctx, procs.Config{Program: b.program, Dir: filepath.Join(dir, "members"),
+		Members: b.members, Output: log})
 	if err == nil {
 		say("%d members know each other after %.1f s", b.members, time.Since(begin).Seconds())
 		err = p.swarm.Invite(p.client())

@@ -22,10 +22,10 @@ func newDemo(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo [PATH]",
 		Short: "show a whole swarm at work on this machine",
-		Long: `Starts a swarm of members on this machine, each a process with a store of its own, that talk over TCP;
-keeps PATH in it; ends almost a third of the members without warning; restores PATH to another
-folder; compares every byte and attribute; and prints what it took. PATH is only read. Without PATH
-it is the source of Go, or else another folder with real files.
+		Long: `Starts a swarm on this machine, in which each member is a process with a store of its own, and all
+talk over TCP; keeps PATH in it; ends almost a third of the members without warning; restores PATH
+to another folder; compares every byte and attribute; and prints what it took. PATH is only read.
+Without PATH it is the source of Go, or else another folder with real files.
 
 Everything happens in a new folder below $TMPDIR, which is removed in the end, also after Ctrl-C.
 Nothing that belongs to you is used or changed: no identity, store, config or cache.
@@ -152,8 +152,8 @@ func (d *demo) found(ctx context.Context) (err error) {
 		return err
 	}
 	defer log.Close() // the members have it open
-	d.swarm, err = procs.Start(ctx, procs.Config{Program: d.program, Dir: filepath.Join(d.dir, "members"), Members: d.members,
-		Output: log})
+	d.swarm, err = procs.Start(ctx, procs.Config{Program: d.program, Dir: filepath.Join(d.dir, "members"),
+		Members: d.members, Output: log})
 	if err != nil {
 		return fmt.Errorf("%w%s", err, tailOf(log.Name()))
 	}
@@ -192,10 +192,10 @@ func (d *demo) back(ctx context.Context) (err error) {
 	return err
 }
 
-// lost ends members as a power cut does, the one that founded the swarm first, and asks the others what they still have.
+// lost ends members as a power cut does, the one that founded the swarm first, and asks the others what they have.
 func (d *demo) lost(ctx context.Context) (err error) {
 	done := d.step(3, "losing %d of %d, without warning", d.lose, d.members)
-	defer func() { done(err, "each block has %d fragments left, or more; it needs %d", d.line.Left, d.line.Need) }()
+	defer func() { done(err, "each block has %d fragments or more, and needs %d", d.line.Left, d.line.Need) }()
 	for i := range d.lose {
 		if err := d.swarm.Kill(i); err != nil {
 			return err

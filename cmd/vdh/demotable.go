@@ -41,10 +41,12 @@ func (d *demo) report() error {
 	row("kept", "%s, %s, in %.1f s: %s/s", count(int64(l.Files), "file", "files"), size(int64(l.Bytes)), l.Backup,
 		size(rate(int64(l.Bytes), l.Backup)))
 	row("as blocks", "%s, deduplicated, compressed and sealed%s", size(l.Added), ratio(l.Bytes, uint64(max(l.Added, 0))))
-	row("on the disks", "%s with %s%s", size(l.Disks), count(int64(l.Members), "member", "members"), overhead(l.Disks, l.Added))
-	row("safety", "code %s: any %s fragments of a block give it back; %.1f nines for the weakest", l.Code, needed(l.Code), l.Nines)
-	row("lost", "%d of %d members, killed without warning; the weakest block has %d fragments above the %d it needs", l.Lost,
-		l.Members, l.Left-l.Need, l.Need)
+	row("on the disks", "%s with %s%s", size(l.Disks), count(int64(l.Members), "member", "members"),
+		overhead(l.Disks, l.Added))
+	row("safety", "code %s: any %s fragments of a block give it back; %.1f nines for the weakest", l.Code,
+		needed(l.Code), l.Nines)
+	row("lost", "%d of %d members, killed without warning; the weakest block has %d fragments above the %d it needs",
+		l.Lost, l.Members, l.Left-l.Need, l.Need)
 	row("restored", "%s in %.1f s: %s/s", size(int64(l.Bytes)), l.Restore, size(rate(int64(l.Bytes), l.Restore)))
 	result := "every byte and every attribute is equal"
 	if l.Differences > 0 {

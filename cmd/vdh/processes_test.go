@@ -45,9 +45,9 @@ func newTrial(t *testing.T, members int, code dhash.Code, capacity func(i int) s
 		t.Fatal(err)
 	}
 	m := procs.DefaultManifest()
-	m.Code, m.MilliNines = code, 2500 // what eight members can reach
-	s, err := procs.Start(t.Context(), procs.Config{Program: self, Dir: filepath.Join(dir, "members"), Members: members, Manifest: m,
-		Capacity: capacity, Output: log})
+	m.Code, m.MilliNines = code, 1500 // what three members can reach
+	s, err := procs.Start(t.Context(), procs.Config{Program: self, Dir: filepath.Join(dir, "members"), Members: members,
+		Manifest: m, Capacity: capacity, Output: log})
 	t.Cleanup(func() {
 		if err := errors.Join(s.Close(), log.Close()); err != nil {
 			t.Error(err)
@@ -202,7 +202,8 @@ func (r *trial) dial() *node.Client {
 		r.do(err)
 		f.Seeds = append(f.Seeds, a)
 	}
-	c, err := node.Dial(r.t.Context(), node.ClientConfig{Folder: f, Owner: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))})
+	owner := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	c, err := node.Dial(r.t.Context(), node.ClientConfig{Folder: f, Owner: owner})
 	r.do(err)
 	return c
 }
@@ -252,4 +253,38 @@ func TestFullMember(t *testing.T) {
 	}
 	r.kill(0, 1, 2, 4) // all blocks have seven fragments
 	r.brings(score, dir)
+}
+
+// TestFolders holds that a member does not serve a folder of fragments that is not its own, or that is not there.
+func TestFolders(t *testing.T) {
+	r := newTrial(t, 3, dhash.Code{Need: 1, Total: 3}, nil)
+	r.must("backup", "-q", r.source(4, 100_000))
+	fragments := func(i int) string { return filepath.Join(procs.FolderIn(r.swarm.Dir(i)), "fragments") }
+	r.do(r.swarm.Stop(1), r.swarm.Stop(2), os.Rename(fragments(1), fragments(1)+".away"))
+	r.refuses(1, "missing")
+	r.do(os.Mkdir(fragments(1), 0o700))
+	r.refuses(1, "an empty folder in its place: its disk is not mounted")
+	r.do(os.Remove(fragments(1)), os.Rename(fragments(2), fragments(1)))
+	r.refuses(1, "that of another member")
+	r.do(os.Rename(fragments(1), fragments(2)), os.Rename(fragments(1)+".away", fragments(1)))
+	r.do(r.swarm.Run(1), r.swarm.Run(2), r.swarm.Settle(t.Context(), 3))
+}
+
+// refuses checks that member i, which is down, ends by itself with an error when it is started.
+func (r *trial) refuses(i int, why string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := r.command("node", "--listen", "/ip4/127.0.0.1/tcp/0", "--capacity", "1GB")
+	cmd.Env = procs.Environ(r.swarm.Dir(i))
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	r.do(cmd.Start())
+	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	defer stop()
+	if code := exitOf(r.t, cmd.Wait()); code != exitFailed {
+		r.t.Errorf("the folder is %s: exit code %d\n%s", why, code, errs.String())
+	}
+	lines := strings.Split(strings.TrimSpace(errs.String()), "\n")
+	r.t.Logf("%s: %s", why, lines[len(lines)-1])
 }

@@ -160,8 +160,8 @@ func (c *comparison) directory(path string) error {
 		return err
 	}
 	for _, d := range got {
-		_, found := slices.BinarySearchFunc(want, d.Name(), func(e os.DirEntry, name string) int { return cmp.Compare(e.Name(), name) })
-		if !found {
+		byName := func(e os.DirEntry, name string) int { return cmp.Compare(e.Name(), name) }
+		if _, found := slices.BinarySearchFunc(want, d.Name(), byName); !found {
 			c.differs(filepath.Join(path, d.Name()), "not in the source")
 		}
 	}

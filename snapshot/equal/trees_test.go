@@ -92,7 +92,8 @@ func TestDifferences(t *testing.T) {
 			if at >= 0 {
 				b[at] = 1
 			}
-			return or(os.WriteFile(filepath.Join(dir, name), b, 0o600), touch(filepath.Join(dir, name), 1_500_000_000_123_456_789))
+			name := filepath.Join(dir, name)
+			return or(os.WriteFile(name, b, 0o600), touch(name, 1_500_000_000_123_456_789))
 		}
 	}
 	for name, test := range map[string]struct {
@@ -102,12 +103,18 @@ func TestDifferences(t *testing.T) {
 		"first byte": {rewrite("sub/large", 600_000, 0), "sub/large: differs"},
 		"last byte":  {rewrite("sub/large", 600_000, 599_999), "sub/large: differs between byte 524288 and 600000"},
 		"length":     {rewrite("sub/large", 599_999, -1), "sub/large: has 599999 bytes"},
-		"mode":       {func(d string) error { return os.Chmod(filepath.Join(d, "sub/empty"), 0o700) }, "sub/empty: has mode 0700, not 0755"},
-		"nanosecond": {func(d string) error { return touch(filepath.Join(d, "fifo"), 1_500_000_000_123_456_788) }, "fifo: was modified"},
-		"root time":  {func(d string) error { return touch(d, 1) }, ".: was modified"},
-		"link time":  {func(d string) error { return touch(filepath.Join(d, "sub/link"), 1) }, "sub/link: was modified"},
-		"missing":    {func(d string) error { return os.Remove(filepath.Join(d, "fifo")) }, "fifo: missing"},
-		"more":       {func(d string) error { return os.WriteFile(filepath.Join(d, "sub/new"), nil, 0o600) }, "sub/new: not in the source"},
+		"mode": {func(d string) error {
+			return os.Chmod(filepath.Join(d, "sub/empty"), 0o700)
+		}, "sub/empty: has mode 0700, not 0755"},
+		"nanosecond": {func(d string) error {
+			return touch(filepath.Join(d, "fifo"), 1_500_000_000_123_456_788)
+		}, "fifo: was modified"},
+		"root time": {func(d string) error { return touch(d, 1) }, ".: was modified"},
+		"link time": {func(d string) error { return touch(filepath.Join(d, "sub/link"), 1) }, "sub/link: was modified"},
+		"missing":   {func(d string) error { return os.Remove(filepath.Join(d, "fifo")) }, "fifo: missing"},
+		"more": {func(d string) error {
+			return os.WriteFile(filepath.Join(d, "sub/new"), nil, 0o600)
+		}, "sub/new: not in the source"},
 		"type": {func(d string) error {
 			return or(os.Remove(filepath.Join(d, "fifo")), os.Mkdir(filepath.Join(d, "fifo"), 0o600))
 		}, "fifo: is of type"},
@@ -115,12 +122,16 @@ func TestDifferences(t *testing.T) {
 			link := filepath.Join(d, "sub/link")
 			return or(os.Remove(link), os.Symlink("elsewhere", link), touch(link, 1_500_000_000_123_456_789))
 		}, `sub/link: leads to "elsewhere", not "nowhere"`},
-		"owner": {func(d string) error { return os.Lchown(filepath.Join(d, "sub/link"), 12345, -1) }, "sub/link: belongs to 12345"},
+		"owner": {func(d string) error {
+			return os.Lchown(filepath.Join(d, "sub/link"), 12345, -1)
+		}, "sub/link: belongs to 12345"},
 		"group": {func(d string) error { return os.Lchown(filepath.Join(d, "sub/link"), -1, 12345) }, "sub/link: belongs to"},
 		"attribute": {func(d string) error {
 			return unix.Lsetxattr(filepath.Join(d, "file"), "user.note", []byte("other"), 0)
 		}, "file: has attribute user.note"},
-		"no attribute": {func(d string) error { return unix.Lremovexattr(filepath.Join(d, "file"), "user.note") }, "file: lacks attribute user.note"},
+		"no attribute": {func(d string) error {
+			return unix.Lremovexattr(filepath.Join(d, "file"), "user.note")
+		}, "file: lacks attribute user.note"},
 		"new attribute": {func(d string) error {
 			return unix.Lsetxattr(filepath.Join(d, "sub"), "user.more", []byte("x"), 0)
 		}, "sub: has attribute user.more"},
@@ -149,14 +160,15 @@ func TestHardLinks(t *testing.T) {
 	split, joined := tree(t), tree(t)
 	must(t, untouched(split, func() error {
 		name := filepath.Join(split, "sub/linked")
-		err := or(os.Remove(name), os.WriteFile(name, []byte("content"), 0o644), unix.Lsetxattr(name, "user.note", []byte("value"), 0))
-		return or(err, touch(name, 1_500_000_000_123_456_789))
+		err := or(os.Remove(name), os.WriteFile(name, []byte("content"), 0o644))
+		return or(err, unix.Lsetxattr(name, "user.note", []byte("value"), 0), touch(name, 1_500_000_000_123_456_789))
 	}))
 	must(t, untouched(joined, func() error {
 		name := filepath.Join(joined, "sub/other")
 		return or(os.Remove(name), os.Link(filepath.Join(joined, "file"), name))
 	}))
-	if _, lines := compare(t, equal.Config{Source: tree(t), Copy: split}); !slices.Equal(lines, []string{"sub/linked: is a file of its own, not a hard link"}) {
+	want := []string{"sub/linked: is a file of its own, not a hard link"}
+	if _, lines := compare(t, equal.Config{Source: tree(t), Copy: split}); !slices.Equal(lines, want) {
 		t.Errorf("%q", lines)
 	}
 	_, lines := compare(t, equal.Config{Source: tree(t), Copy: joined})
