@@ -44,4 +44,20 @@
 // says that one side has no figure, because a program was not there or failed. A step that fails is named below the
 // set's table and does not stop the others. The exit status is 0 when every aim was reached, 3 when one was missed or
 // vdh failed in a step, 1 when the comparison itself could not be done and 2 for a wrong command line.
+//
+// # Swarm
+//
+//	go run ./bench/swarm [-members 24] [-sets noise,go,thumbs] [-runs 1] [-scale 1] [-dir DIR]
+//
+// builds vdh, starts a swarm of members that are processes of this machine and talk over TCP on 127.0.0.1, and measures
+// it: members with nothing to do, a start, a backup of one small file, and for each data set, in a swarm of its own, a
+// backup by a client process, a restore to an empty folder, and a restore after 30 % of the members were killed. Each
+// restore is compared with its source, attributes included. Go's tree is also kept in a store of this machine, for the
+// ratio. What it needs is about 8 GB and ten minutes; -scale 0.05 shows in a minute or two whether everything works.
+//
+// All members share this machine's processors and its disk with the client, so that a speed says what the whole swarm
+// costs, and no member of a real one is as slow. CPU is user and system time of the client and of all members together,
+// for each GiB of files; it is what to look at where the machine is shared. "disks, of n/k · sealed" is how many bytes
+// the backup has added to all members' disks, indices and logs included, over the bytes that were sealed times the
+// code's n/k. The exit status is that of the comparison.
 package bench

@@ -73,6 +73,7 @@ func sets(t *testing.T) []dataset.Set {
 		{Kind: dataset.Go, Seed: 1, Source: source(t)},
 		{Kind: dataset.Noise, Seed: 1, Shrink: 400},
 		{Kind: dataset.Small, Seed: 1, Shrink: 50},
+		{Kind: dataset.Thumbs, Seed: 1, Shrink: 100},
 	}
 }
 
@@ -105,6 +106,7 @@ func TestGolden(t *testing.T) {
 	}{
 		{dataset.Set{Kind: dataset.Noise, Seed: 1, Shrink: 400}, "1e04bfce02266a12", "31be3d858e73ee10"},
 		{dataset.Set{Kind: dataset.Small, Seed: 1, Shrink: 50}, "0ca4c28a18c47dc4", "d7263101f4084ce1"},
+		{dataset.Set{Kind: dataset.Thumbs, Seed: 1, Shrink: 100}, "055c916a9dcd790a", "592ef7a1f2cd4a63"},
 	} {
 		if got := digest(t, made(t, test.set, false)); got != test.made {
 			t.Errorf("%s made: %s, want %s", test.set.Kind, got, test.made)
@@ -138,7 +140,7 @@ func TestChangeTouchesOnePercent(t *testing.T) {
 				if n := len(before) / 100; edited != n || added != max(1, n/10) || removed != added {
 					t.Errorf("%d files: %d edited, %d added, %d removed", len(before), edited, added, removed)
 				}
-			case dataset.Small:
+			case dataset.Small, dataset.Thumbs:
 				if n := len(before) / 100; edited != n || added+removed != 0 {
 					t.Errorf("%d files: %d edited, %d added, %d removed", len(before), edited, added, removed)
 				}

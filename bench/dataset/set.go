@@ -18,12 +18,13 @@ type Kind string
 
 // The kinds, described in the package comment.
 const (
-	Go    Kind = "go"
-	Noise Kind = "noise"
-	Small Kind = "small"
+	Go     Kind = "go"
+	Noise  Kind = "noise"
+	Small  Kind = "small"
+	Thumbs Kind = "thumbs"
 )
 
-// Kinds returns every kind, in the order in which reports show them.
+// Kinds returns the kinds by which backup programs are compared, in the order in which reports show them.
 func Kinds() []Kind { return []Kind{Go, Noise, Small} }
 
 // Modification times of files as first made and of files that Change touched. A copy of the Go tree keeps its own.
@@ -45,8 +46,8 @@ type Set struct {
 
 // Validate reports a Set that cannot be made.
 func (s Set) Validate() error {
-	if !slices.Contains(Kinds(), s.Kind) {
-		return fmt.Errorf("dataset: Kind %q is none of %v", s.Kind, Kinds())
+	if s.Kind != Thumbs && !slices.Contains(Kinds(), s.Kind) {
+		return fmt.Errorf("dataset: Kind %q is none of %v, and not %s", s.Kind, Kinds(), Thumbs)
 	}
 	if s.Shrink < 0 {
 		return fmt.Errorf("dataset: Shrink %d is negative", s.Shrink)
@@ -72,6 +73,8 @@ func (s Set) Make(ctx context.Context, dir string) error {
 		return s.makeGo(ctx, dir)
 	case Noise:
 		return s.makeNoise(ctx, dir)
+	case Thumbs:
+		return s.makeThumbs(ctx, dir)
 	default:
 		return s.makeSmall(ctx, dir)
 	}
@@ -88,6 +91,8 @@ func (s Set) Change(ctx context.Context, dir string) error {
 		return s.changeGo(ctx, dir)
 	case Noise:
 		return s.changeNoise(ctx, dir)
+	case Thumbs:
+		return s.changeThumbs(ctx, dir)
 	default:
 		return s.changeSmall(ctx, dir)
 	}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,10 +26,12 @@ import (
 
 // Config says how many members to run, and of what program. All fields are needed but those with a default.
 type Config struct {
-	Program  string // the vdh program
-	Dir      string // an empty folder, for the members' folders
-	Members  int
-	Capacity string // of each member, as vdh node takes it; empty means 64GiB
+	Program string // the vdh program
+	Dir     string // an empty folder, for the members' folders
+	Members int
+
+	// Capacity says what member i lends, as vdh node takes it. Nil means 64GiB of each.
+	Capacity func(i int) string
 
 	// Manifest is what the swarm agrees on. Nil means five nines of members that answer nine times of ten.
 	Manifest *member.Manifest
@@ -69,8 +72,8 @@ func Start(ctx context.Context, cfg Config) (*Swarm, error) {
 	if cfg.Domain == nil {
 		cfg.Domain = func(i int) string { return fmt.Sprintf("site%02d/host", i) }
 	}
-	if cfg.Capacity == "" {
-		cfg.Capacity = "64GiB"
+	if cfg.Capacity == nil {
+		cfg.Capacity = func(int) string { return "64GiB" }
 	}
 	s := &Swarm{cfg: cfg}
 	founder := &process{dir: filepath.Join(cfg.Dir, "m00")}
@@ -152,16 +155,32 @@ func (s *Swarm) ID(i int) dhash.ID { return s.members[i].id }
 // Run starts member i, which is down.
 func (s *Swarm) Run(i int) error {
 	p := s.members[i]
-	cmd := exec.Command(s.cfg.Program, "node", "--listen", "/ip4/127.0.0.1/tcp/0", "--capacity", s.cfg.Capacity,
+	cmd := exec.Command(s.cfg.Program, "node", "--listen", "/ip4/127.0.0.1/tcp/0", "--capacity", s.cfg.Capacity(i),
 		"--name", fmt.Sprintf("m%02d", i), "--domain", s.cfg.Domain(i))
-	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+p.dir, "XDG_CONFIG_HOME="+filepath.Join(p.dir, "config"))
+	cmd.Env = Environ(p.dir)
 	cmd.Stdout, cmd.Stderr = s.cfg.Output, s.cfg.Output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing is left if this process dies
+	// Nothing is left if this process dies; a Ctrl-C at the terminal is this process's alone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting member %d: %w", i, err)
 	}
 	p.cmd = cmd
 	return nil
+}
+
+// Environ returns an environment for vdh in which all of its folders lie below dir, its data in dir itself, and nothing of
+// the user's own is used or changed.
+func Environ(dir string) []string {
+	env := []string{"XDG_DATA_HOME=" + dir}
+	for _, name := range []string{"CONFIG", "CACHE", "STATE"} {
+		env = append(env, "XDG_"+name+"_HOME="+filepath.Join(dir, strings.ToLower(name)))
+	}
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "XDG_") && (!strings.HasPrefix(v, "VDH_") || strings.HasPrefix(v, "VDH_TEST_")) {
+			env = append(env, v)
+		}
+	}
+	return env
 }
 
 // Status asks member i how it is.
