@@ -22,7 +22,7 @@ import (
 
 // swarm is nodes in this process, over TCP on 127.0.0.1.
 type swarm struct {
-	t       *testing.T
+	t       testing.TB
 	founder *node.Folder
 	folders []*node.Folder
 	nodes   []*node.Node
@@ -31,7 +31,7 @@ type swarm struct {
 	log     *slog.Logger
 }
 
-func found(t *testing.T, n int) *swarm {
+func found(t testing.TB, n int) *swarm {
 	t.Helper()
 	s := &swarm{t: t, log: slog.New(slog.DiscardHandler)}
 	if testing.Verbose() && os.Getenv("LOG") != "" {
@@ -71,8 +71,8 @@ func (s *swarm) join() *node.Folder {
 	return f
 }
 
-func must[T any](v T, err error) func(t *testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](v T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
