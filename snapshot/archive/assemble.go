@@ -10,6 +10,7 @@ import (
 
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
+	"ventidhash/venti/tree"
 )
 
 // pipeline runs walk, readers, packer and assembler, and returns the top directory. When it returns, nothing of them
@@ -36,7 +37,7 @@ func (r *run) pipeline(walk func(*walker) error) (venti.Entry, error) {
 	}
 	wg.Go(func() {
 		defer close(packs)
-		p := &packer{run: r, bufs: bufs, recent: map[[32]byte]promise{}}
+		p := &packer{run: r, bufs: bufs, recent: map[tree.Hash]*promise{}}
 		if packErr = p.pack(items, packs, ask); packErr != nil {
 			r.cancel()
 		}
