@@ -38,7 +38,7 @@ func TestDamagedDirectory(t *testing.T) {
 	m := newSwarmMachine(t)
 	src := filepath.Join(m.dir, "src")
 	for i := range 2000 {
-		writeFile(t, filepath.Join(src, "big", fmt.Sprintf("%s%04d", strings.Repeat("x", 100), i)), nil)
+		writeFile(t, filepath.Join(src, "big", fmt.Sprintf("%04d%s", i, strings.Repeat("x", 100))), nil)
 	}
 	writeFile(t, filepath.Join(src, "before/wanted"), nil)
 	writeFile(t, filepath.Join(src, "later/wanted"), nil)

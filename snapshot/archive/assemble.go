@@ -10,6 +10,7 @@ import (
 
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
+	"ventidhash/venti/tree"
 )
 
 // pipeline runs walk, readers, packer and assembler, and returns the top directory. When it returns, nothing of them
@@ -36,7 +37,7 @@ func (r *run) pipeline(walk func(*walker) error) (venti.Entry, error) {
 	}
 	wg.Go(func() {
 		defer close(packs)
-		p := &packer{run: r, bufs: bufs, recent: map[[32]byte]promise{}}
+		p := &packer{run: r, bufs: bufs, recent: map[tree.Hash]*promise{}}
 		if packErr = p.pack(items, packs, ask); packErr != nil {
 			r.cancel()
 		}
@@ -94,7 +95,7 @@ func (w *walker) top(n *node) error {
 type frame struct {
 	w    *vac.DirWriter
 	dir  *vac.Dir
-	raw  []byte // the parent's record of it, if there is one
+	was  *vac.Dir // the parent's entry, if there is one
 	path string
 }
 
@@ -115,7 +116,7 @@ func (r *run) assemble(in <-chan packed, ask chan<- struct{}) (venti.Entry, erro
 		var err error
 		switch it.step {
 		case enter:
-			stack = append(stack, frame{w: r.dirWriter(it.old), dir: it.dir, raw: it.raw, path: it.path})
+			stack = append(stack, frame{w: r.dirWriter(it.old), dir: it.dir, was: it.was, path: it.path})
 		case leave:
 			stack = stack[:len(stack)-1]
 			err = r.leave(f, &stack[len(stack)-1])
@@ -123,11 +124,11 @@ func (r *run) assemble(in <-chan packed, ask chan<- struct{}) (venti.Entry, erro
 			err = f.w.Drop()
 		case fail:
 			r.warn(it.path, it.err)
-			if it.raw != nil {
+			if it.was != nil {
 				err = f.w.Drop()
 			}
 		case keep:
-			if err = f.w.Keep(it.dir.Name, it.raw); err == nil {
+			if err = f.w.Keep(it.dir); err == nil {
 				r.saved(&it.item, it.dir)
 			}
 		case add:
@@ -162,17 +163,17 @@ func (r *run) leave(f, above *frame) error {
 	r.dirs++
 	r.cfg.Progress.Dirs.Add(1)
 	f.dir.Content = content
-	_, err = r.put(above.w, f.dir, f.raw, f.path)
+	_, err = r.put(above.w, f.dir, f.was, f.path)
 	return err
 }
 
-// put adds an entry that is new, or replaces the parent's record of it. An entry that the format cannot hold is
+// put adds an entry that is new, or replaces the parent's. An entry that the format cannot hold is
 // reported and left out; it has no Change then.
-func (r *run) put(w *vac.DirWriter, d *vac.Dir, raw []byte, path string) (what Change, err error) {
+func (r *run) put(w *vac.DirWriter, d *vac.Dir, was *vac.Dir, path string) (what Change, err error) {
 	same := false
-	if raw == nil {
+	if was == nil {
 		err, what = w.Add(d), New
-	} else if same, err = w.Replace(d, raw); same {
+	} else if same, err = w.Replace(d, was); same {
 		what = Unchanged
 	} else {
 		what = Changed
@@ -180,7 +181,7 @@ func (r *run) put(w *vac.DirWriter, d *vac.Dir, raw []byte, path string) (what C
 	if errors.Is(err, vac.ErrEntry) {
 		r.warn(path, err)
 		what, err = "", nil
-		if raw != nil {
+		if was != nil {
 			err = w.Drop()
 		}
 	}
@@ -207,7 +208,7 @@ func (r *run) add(f *frame, it *packed, ask chan<- struct{}) error {
 		r.warn(it.path, it.job.warning)
 	}
 	var err error
-	if it.what, err = r.put(f.w, d, it.raw, it.path); err != nil {
+	if it.what, err = r.put(f.w, d, it.was, it.path); err != nil {
 		return err
 	}
 	if it.what != "" {

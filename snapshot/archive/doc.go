@@ -27,17 +27,18 @@
 //
 // # How it is stored
 //
-// Small files that are new fill shared blocks of about 1 MiB in the order of the walk. A shared block of which the
-// parent snapshot used less than half is left behind: its files count as changed, are read from the disk and go into
-// new blocks. That is all the compaction there is.
+// Small files that are new are gathered in the order of the walk, some megabytes at a time, and fill shared blocks of
+// about 1 MiB in the order of their names' endings, since like compresses like. A shared block of which the parent
+// snapshot used less than half is left behind: its files count as changed, are read from the disk and go into new blocks.
+// That is all the compaction there is.
 //
 // # How it runs
 //
 //	walk → readers → pack → assemble
 //	          ↘ tree.Sink (cut, seal, store) ↗
 //
-// The walk compares and hands files to a few readers; pack puts small contents into shared blocks in the order of the
-// walk; assemble waits for what a record needs and writes the directories. All queues are bounded by the constants in
-// archive.go. A record may wait for a shared block that is not full yet: when the queue in front of the assembler is
-// full for that reason, the block is closed early.
+// The walk compares and hands files to a few readers; pack gathers small contents and puts them into shared blocks;
+// assemble waits for what a record needs and writes the directories. All queues are bounded by the constants in
+// archive.go. A record may wait for a batch that is not full yet: when the queue in front of the assembler is full for that
+// reason, the batch is closed early.
 package archive

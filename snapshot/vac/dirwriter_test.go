@@ -57,9 +57,9 @@ func (r *rig) edit(t testing.TB, old vac.Content, dirs map[string]vac.Dir, w *va
 			check(w.Add(&d))
 			continue
 		case reflect.DeepEqual(*was, d):
-			check(w.Keep(name, es.Raw()))
+			check(w.Keep(was))
 		default:
-			same, err := w.Replace(&d, es.Raw())
+			same, err := w.Replace(&d, was)
 			if same {
 				t.Errorf("%q was replaced by something else and is the same", name)
 			}
@@ -85,10 +85,10 @@ func TestEdit(t *testing.T) {
 		dirs := map[string]vac.Dir{}
 		var old vac.Content
 		for range 25 {
-			n := []int{0, 1, 3, 900}[rng.IntN(4)]
+			n := []int{0, 1, 3, 2500}[rng.IntN(4)]
 			remove := rng.IntN(4) == 0
 			for range n {
-				name := fmt.Sprint("name ", rng.IntN(3000))
+				name := fmt.Sprint("name ", rng.IntN(8000))
 				if remove {
 					delete(dirs, name)
 					continue
@@ -148,7 +148,7 @@ func TestUnchanged(t *testing.T) {
 		w = vac.NewDirWriter(t.Context(), r.sink, r.src, old)
 		es := vac.NewEntries(t.Context(), r.src, old)
 		for d, err := es.Next(); err == nil; d, err = es.Next() {
-			if same, err := w.Replace(d, es.Raw()); !same || err != nil {
+			if same, err := w.Replace(d, d); !same || err != nil {
 				t.Errorf("an equal record is not the same: %v", err)
 			}
 		}
@@ -236,10 +236,11 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	w := vac.NewDirWriter(t.Context(), r.sink, r.src, want)
-	if err := w.Keep("b", nil); err != nil {
+	kept := meta("b", vac.Fifo)
+	if err := w.Keep(&kept); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Keep("b", nil); !errors.Is(err, vac.ErrEntry) {
+	if err := w.Keep(&kept); !errors.Is(err, vac.ErrEntry) {
 		t.Errorf("the same name kept twice: %v", err)
 	}
 }
@@ -263,7 +264,8 @@ func TestWriterStops(t *testing.T) {
 	} {
 		w := vac.NewDirWriter(t.Context(), r.sink, r.src, old)
 		for i := range 10 {
-			if err := w.Keep(fmt.Sprintf("%05d", i), nil); err != nil {
+			kept := dirs[fmt.Sprintf("%05d", i)]
+			if err := w.Keep(&kept); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -274,7 +276,8 @@ func TestWriterStops(t *testing.T) {
 		if err := w.Drop(); !errors.Is(err, venti.ErrCorrupt) {
 			t.Errorf("Drop: %v", err)
 		}
-		if err := w.Keep("99999a", nil); !errors.Is(err, venti.ErrCorrupt) {
+		d.Name = "99999a"
+		if err := w.Keep(&d); !errors.Is(err, venti.ErrCorrupt) {
 			t.Errorf("Keep: %v", err)
 		}
 		if err := end(w); !errors.Is(err, venti.ErrCorrupt) {

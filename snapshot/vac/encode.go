@@ -21,48 +21,101 @@ const (
 	nestMax = 32 << 10
 )
 
-// Flags of a record.
+// Flags of a record: what it has, and what differs from the record before and therefore follows.
 const (
 	flagXattrs = 1 << iota
 	flagSparse
 	flagLinked
-	flagEnd // first bit that has no meaning
+	flagMode
+	flagOwner  // owner, names and device
+	flagChange // ctime, which else is mtime
+	flagBlock  // another shared block than the last slice before
+	flagOffset // another place in it than right behind that slice, or than the beginning of another block
 )
 
-// appendRecord appends the record of d: the length of its body, and the body.
-func appendRecord(b, scratch []byte, d *Dir) (record, newScratch []byte) {
-	body := appendBody(scratch[:0], d)
-	return venti.AppendBytes(b, body), body
+// A prior is what the records of a directory say to the next one, which has only what is different. The zero prior
+// stands before the first record.
+type prior struct {
+	name        string
+	mode        uint32
+	owner       owner
+	mod, change Stamp
+	inode       uint64
+	block       venti.Ref // of the last slice
+	end         uint32    // of that slice in the block
 }
 
-func appendBody(b []byte, d *Dir) []byte {
-	b = venti.AppendBytes(b, d.Name)
+type owner struct {
+	uid, gid    uint32
+	user, group string
+	device      uint32
+}
+
+// next makes p what stands before the record behind d's.
+func (p *prior) next(d *Dir) {
+	p.name, p.mode, p.owner = d.Name, d.Mode, ownerOf(d)
+	p.mod, p.change, p.inode = d.ModTime, d.ChangeTime, d.Inode
+	if d.Content.Kind == Sliced {
+		p.block, p.end = d.Content.Slice.Block, d.Content.Slice.Offset+uint32(d.Size)
+	}
+}
+
+func ownerOf(d *Dir) owner { return owner{d.UID, d.GID, d.User, d.Group, d.Device} }
+
+// place returns where a slice that follows is if its record says nothing: right behind the last one, or at the
+// beginning of a block that is another one.
+func (p *prior) place(block venti.Ref) uint32 {
+	if block == p.block {
+		return p.end
+	}
+	return 0
+}
+
+// flags returns the flags of d's record.
+func (p *prior) flags(d *Dir) byte {
+	s := &d.Content.Slice
+	sliced := d.Content.Kind == Sliced
 	var flags byte
-	if len(d.Xattrs) > 0 {
-		flags |= flagXattrs
+	for i, set := range [8]bool{len(d.Xattrs) > 0, d.Sparse, d.Linked(), d.Mode != p.mode, ownerOf(d) != p.owner,
+		d.ChangeTime != d.ModTime, sliced && s.Block != p.block, sliced && s.Offset != p.place(s.Block)} {
+		if set {
+			flags |= 1 << i
+		}
 	}
-	if d.Sparse {
-		flags |= flagSparse
+	return flags
+}
+
+// appendBody appends the body of d's record behind p.
+func appendBody(b []byte, p *prior, d *Dir) []byte {
+	same := 0
+	for same < min(len(p.name), len(d.Name)) && p.name[same] == d.Name[same] {
+		same++
 	}
-	if d.Linked() {
-		flags |= flagLinked
-	}
+	b = venti.AppendUint(b, uint64(same))
+	b = venti.AppendBytes(b, d.Name[same:])
+	flags := p.flags(d)
 	b = append(b, byte(d.Type), flags)
-	b = venti.AppendUint(b, uint64(d.Mode))
-	b = venti.AppendUint(b, uint64(d.UID))
-	b = venti.AppendUint(b, uint64(d.GID))
-	b = venti.AppendBytes(b, d.User)
-	b = venti.AppendBytes(b, d.Group)
-	b = appendStamp(b, d.ModTime)
-	b = appendStamp(b, d.ChangeTime)
-	b = venti.AppendUint(b, uint64(d.Device))
-	b = venti.AppendUint(b, d.Inode)
+	if flags&flagMode != 0 {
+		b = venti.AppendUint(b, uint64(d.Mode))
+	}
+	if flags&flagOwner != 0 {
+		b = venti.AppendUint(b, uint64(d.UID))
+		b = venti.AppendUint(b, uint64(d.GID))
+		b = venti.AppendBytes(b, d.User)
+		b = venti.AppendBytes(b, d.Group)
+		b = venti.AppendUint(b, uint64(d.Device))
+	}
+	b = appendStamp(b, p.mod, d.ModTime)
+	if flags&flagChange != 0 {
+		b = appendStamp(b, p.change, d.ChangeTime)
+	}
+	b = venti.AppendInt(b, int64(d.Inode-p.inode))
 	if flags&flagLinked != 0 {
 		b = venti.AppendUint(b, uint64(d.Links))
 	}
 	switch d.Type {
 	case File, Directory:
-		b = appendContent(b, d)
+		b = appendContent(b, flags, d)
 	case Symlink:
 		b = venti.AppendBytes(b, d.Target)
 	case CharDevice, BlockDevice:
@@ -79,14 +132,18 @@ func appendBody(b []byte, d *Dir) []byte {
 	return b
 }
 
-func appendContent(b []byte, d *Dir) []byte {
+func appendContent(b []byte, flags byte, d *Dir) []byte {
 	c := &d.Content
 	b = append(b, byte(c.Kind))
 	switch c.Kind {
 	case Sliced:
 		b = venti.AppendUint(b, uint64(d.Size))
-		b = venti.AppendRef(b, c.Slice.Block)
-		b = venti.AppendUint(b, uint64(c.Slice.Offset))
+		if flags&flagBlock != 0 {
+			b = venti.AppendRef(b, c.Slice.Block)
+		}
+		if flags&flagOffset != 0 {
+			b = venti.AppendUint(b, uint64(c.Slice.Offset))
+		}
 		b = append(b, c.Slice.Hash[:]...)
 	case Stream:
 		b = venti.AppendEntry(b, c.Stream)
@@ -96,9 +153,10 @@ func appendContent(b []byte, d *Dir) []byte {
 	return b
 }
 
-func appendStamp(b []byte, s Stamp) []byte {
-	b = venti.AppendInt(b, s.Sec)
-	return venti.AppendUint(b, uint64(s.Nsec))
+// appendStamp appends s as the difference to p.
+func appendStamp(b []byte, p, s Stamp) []byte {
+	b = venti.AppendInt(b, s.Sec-p.Sec)
+	return venti.AppendInt(b, int64(s.Nsec)-int64(p.Nsec))
 }
 
 var (
@@ -128,17 +186,28 @@ func (t texts) intern(b []byte) string {
 	return s
 }
 
-// parseBody reads the body of a record. Nested content aliases b.
-func parseBody(b []byte, names texts) (*Dir, error) {
+// parseBody reads the body of a record behind p. Nested content aliases b.
+func parseBody(b []byte, p *prior, names texts) (*Dir, error) {
 	d := venti.NewDecoder(b)
-	f := &Dir{Name: string(d.Bytes(maxName))}
+	f := &Dir{Name: parseName(d, p.name)}
 	f.Type = Type(d.Byte())
 	flags := d.Byte()
-	f.Mode = uint32(d.Uint(0o7777))
-	f.UID, f.GID = uint32(d.Uint(math.MaxUint32)), uint32(d.Uint(math.MaxUint32))
-	f.User, f.Group = names.intern(d.Bytes(maxName)), names.intern(d.Bytes(maxName))
-	f.ModTime, f.ChangeTime = stamp(d), stamp(d)
-	f.Device, f.Inode, f.Links = uint32(d.Uint(math.MaxUint32)), d.Uint(math.MaxUint64), 1
+	f.Mode = p.mode
+	if flags&flagMode != 0 {
+		f.Mode = uint32(d.Uint(0o7777))
+	}
+	f.UID, f.GID, f.User, f.Group, f.Device = p.owner.uid, p.owner.gid, p.owner.user, p.owner.group, p.owner.device
+	if flags&flagOwner != 0 {
+		f.UID, f.GID = uint32(d.Uint(math.MaxUint32)), uint32(d.Uint(math.MaxUint32))
+		f.User, f.Group = names.intern(d.Bytes(maxName)), names.intern(d.Bytes(maxName))
+		f.Device = uint32(d.Uint(math.MaxUint32))
+	}
+	f.ModTime = parseStamp(d, p.mod)
+	f.ChangeTime = f.ModTime
+	if flags&flagChange != 0 {
+		f.ChangeTime = parseStamp(d, p.change)
+	}
+	f.Inode, f.Links = p.inode+uint64(d.Int()), 1
 	if flags&flagLinked != 0 {
 		if f.Links = uint32(d.Uint(math.MaxUint32)); f.Links < 2 {
 			d.Fail(errors.New("a linked file has two links at least"))
@@ -147,7 +216,7 @@ func parseBody(b []byte, names texts) (*Dir, error) {
 	f.Sparse = flags&flagSparse != 0
 	switch f.Type {
 	case File, Directory:
-		parseContent(d, f)
+		parseContent(d, p, flags, f)
 	case Symlink:
 		f.Target = string(d.Bytes(maxText))
 	case CharDevice, BlockDevice:
@@ -160,15 +229,12 @@ func parseBody(b []byte, names texts) (*Dir, error) {
 	case d.Err() != nil:
 	case f.Type == 0 || f.Type >= endType:
 		d.Fail(fmt.Errorf("file type %d is not known to this program", f.Type))
-	case flags >= flagEnd:
-		d.Fail(fmt.Errorf("flags %#x are not known to this program", flags))
 	case f.Sparse && f.Type != File:
 		d.Fail(errors.New("only a regular file is sparse"))
 	case flags&flagLinked != 0 && f.Type == Directory:
 		d.Fail(errors.New("a directory is not linked"))
-	}
-	if err := checkName(f.Name); err != nil {
-		d.Fail(err)
+	case flags != p.flags(f):
+		d.Fail(fmt.Errorf("flags %#x do not fit the record, which needs %#x", flags, p.flags(f)))
 	}
 	if err := d.Finish(); err != nil {
 		return nil, fmt.Errorf("record of %.80q: %w", f.Name, err)
@@ -176,16 +242,34 @@ func parseBody(b []byte, names texts) (*Dir, error) {
 	return f, nil
 }
 
-func parseContent(d *venti.Decoder, f *Dir) {
+// parseName reads a name that comes after last, and is written as what differs from it.
+func parseName(d *venti.Decoder, last string) string {
+	same := int(d.Uint(uint64(len(last))))
+	rest := d.Bytes(maxName)
+	if d.Err() != nil {
+		return ""
+	}
+	name := last[:same] + string(rest)
+	switch {
+	case len(rest) == 0 && last != "" || same < len(last) && rest[0] <= last[same]:
+		d.Fail(fmt.Errorf("%.80q comes after %.80q, or has more in common with it than is said", name, last))
+	case len(name) > maxName:
+		d.Fail(fmt.Errorf("name of %d bytes is over the bound of %d", len(name), maxName))
+	}
+	if err := checkName(name); err != nil {
+		d.Fail(err)
+	}
+	return name
+}
+
+func parseContent(d *venti.Decoder, p *prior, flags byte, f *Dir) {
 	c := &f.Content
 	c.Kind = ContentKind(d.Byte())
 	switch c.Kind {
 	case Empty:
 	case Sliced:
 		f.Size = int64(d.Uint(venti.MaxBlock))
-		c.Slice.Block = d.Ref()
-		c.Slice.Offset = uint32(d.Uint(venti.MaxBlock))
-		copy(c.Slice.Hash[:], d.Fixed(len(c.Slice.Hash)))
+		parseSlice(d, p, flags, &c.Slice)
 		if f.Size == 0 || c.Slice.Block.IsZero() || f.Size+int64(c.Slice.Offset) > venti.MaxBlock {
 			d.Fail(errContent)
 		}
@@ -210,6 +294,18 @@ func parseContent(d *venti.Decoder, f *Dir) {
 	}
 }
 
+func parseSlice(d *venti.Decoder, p *prior, flags byte, s *Slice) {
+	s.Block = p.block
+	if flags&flagBlock != 0 {
+		s.Block = d.Ref()
+	}
+	s.Offset = p.place(s.Block)
+	if flags&flagOffset != 0 {
+		s.Offset = uint32(d.Uint(venti.MaxBlock))
+	}
+	copy(s.Hash[:], d.Fixed(len(s.Hash)))
+}
+
 func parseXattrs(d *venti.Decoder) []Xattr {
 	n := d.Uint(maxXattrs)
 	if n == 0 {
@@ -230,6 +326,12 @@ func parseXattrs(d *venti.Decoder) []Xattr {
 	return xs
 }
 
-func stamp(d *venti.Decoder) Stamp {
-	return Stamp{Sec: d.Int(), Nsec: uint32(d.Uint(999_999_999))}
+// parseStamp reads a time that is written as the difference to p.
+func parseStamp(d *venti.Decoder, p Stamp) Stamp {
+	sec, nsec := p.Sec+d.Int(), int64(p.Nsec)+d.Int()
+	if nsec < 0 || nsec > 999_999_999 {
+		d.Fail(errors.New("nanoseconds are over the bound of 999999999 or below 0"))
+		return Stamp{}
+	}
+	return Stamp{Sec: sec, Nsec: uint32(nsec)}
 }

@@ -76,7 +76,15 @@ func words(d *Dir) string {
 func TestRecordVectors(t *testing.T) {
 	for _, v := range vectors(t, "records.txt") {
 		body := unhex(t, v["body"])
-		d, err := parseBody(body, texts{})
+		var p prior
+		if after := v["after"]; after != "" {
+			before, err := parseBody(unhex(t, after), &p, texts{})
+			if err != nil {
+				t.Fatalf("%s: the record before: %v", v["name"], err)
+			}
+			p.next(before)
+		}
+		d, err := parseBody(body, &p, texts{})
 		if text, ok := strings.CutPrefix(v["expect"], "error "); ok {
 			if err == nil || !strings.Contains(err.Error(), text) {
 				t.Errorf("%s: %v, want an error that says %q", v["name"], err, text)
@@ -90,7 +98,7 @@ func TestRecordVectors(t *testing.T) {
 		if got := words(d); got != v["expect"] {
 			t.Errorf("%s:\n%s, want\n%s", v["name"], got, v["expect"])
 		}
-		if again := appendBody(nil, d); !bytes.Equal(again, body) {
+		if again := appendBody(nil, &p, d); !bytes.Equal(again, body) {
 			t.Errorf("%s: encoded again\n%x, read\n%x", v["name"], again, body)
 		}
 	}
@@ -176,7 +184,7 @@ func TestBounds(t *testing.T) {
 				d.Type = File
 			}
 			d.Links = 1
-			got, err := parseBody(appendBody(nil, &d), texts{})
+			got, err := parseBody(appendBody(nil, &prior{}, &d), &prior{}, texts{})
 			if (err == nil) != (what == "fits") || err == nil && words(got) != words(&d) {
 				t.Errorf("%s %s: %v", name, what, err)
 			}

@@ -15,8 +15,7 @@ type Entries struct {
 	stream  *tree.Stream // nil once all is in buf
 	ref     venti.Ref    // of the directory's own stream; zero of a nested one
 	buf     []byte
-	raw     []byte
-	last    string
+	prior   prior
 	started bool
 	names   texts
 	err     error
@@ -72,16 +71,13 @@ func (e *Entries) next() (*Dir, error) {
 	if err := e.need(head + size); err != nil {
 		return nil, e.short(err)
 	}
-	e.raw = e.buf[: head+size : head+size]
+	body := e.buf[head : head+size : head+size]
 	e.buf = e.buf[head+size:]
-	d, err := parseBody(e.raw[head:], e.names)
+	d, err := parseBody(body, &e.prior, e.names)
 	if err != nil {
 		return nil, e.corrupt(err)
 	}
-	if d.Name <= e.last {
-		return nil, e.corrupt(fmt.Errorf("%.80q comes after %.80q", d.Name, e.last))
-	}
-	e.last = d.Name
+	e.prior.next(d)
 	return d, nil
 }
 
@@ -145,9 +141,6 @@ func (e *Entries) need(n int) error {
 	}
 	return nil
 }
-
-// Raw returns the record of the entry that Next returned last. Do not change it; it stays valid.
-func (e *Entries) Raw() []byte { return e.raw }
 
 // Close releases what is under way.
 func (e *Entries) Close() {

