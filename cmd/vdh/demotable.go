@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"text/tabwriter"
 	"time"
 )
@@ -49,6 +50,9 @@ func (d *demo) report() error {
 		l.Lost, l.Members, l.Left-l.Need, l.Need)
 	row("restored", "%s in %.1f s: %s/s", size(int64(l.Bytes)), l.Restore, size(rate(int64(l.Bytes), l.Restore)))
 	result := "every byte and every attribute is equal"
+	if os.Geteuid() != 0 {
+		result += ", owners aside, which only root can restore"
+	}
 	if l.Differences > 0 {
 		result = count(l.Differences, "difference", "differences") + "; this is a bug, please report it"
 	}
