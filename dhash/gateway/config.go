@@ -31,8 +31,9 @@ type Config struct {
 	// Table returns the members as this node knows them now.
 	Table func() *placement.Table
 
-	// Alive reports whether a member answered when it was last tried. Nil takes all for alive.
-	Alive func(dhash.ID) bool
+	// Absent reports whether a member is known not to answer now: it said goodbye, or has failed for a while. It is
+	// passed over where another can be had. Nil takes nobody for absent.
+	Absent func(dhash.ID) bool
 
 	// Code returns how to encode a block in a swarm of so many members. vital blocks are pointer blocks and roots.
 	Code func(members int, vital bool) dhash.Code
@@ -76,8 +77,8 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Alive == nil {
-		c.Alive = func(dhash.ID) bool { return true }
+	if c.Absent == nil {
+		c.Absent = func(dhash.ID) bool { return false }
 	}
 	return c
 }

@@ -207,5 +207,8 @@ func (g *Gateway) holders(t *placement.Table, s venti.Score, code dhash.Code) []
 // extra is how many members beyond a code's Total may hold a fragment because others could not.
 func extra(c dhash.Code) int { return placement.Slack + c.Total/5 }
 
-// Close to the hedges of puts and gets: for how long a member that lagged is left for last.
+// lags reports whether a member should not be waited for if another can be had.
+func (g *Gateway) lags(id dhash.ID) bool { return g.slow.is(id) || g.cfg.Absent(id) }
+
+// slowFor is for how long a member that lagged is left for last.
 const slowFor = 15 * time.Second

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -339,4 +340,30 @@ func TestLookup(t *testing.T) {
 	if n := g.Counts().Lookups; n != 0 {
 		t.Errorf("%d lookups by whom the roster told, want 0", n)
 	}
+}
+
+// Members that are known to be absent are not waited for, neither by a put nor by a get.
+func TestAbsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(30)
+		away := swarm.ids[:6]
+		swarm.set(hung, away...)
+		g := swarm.open(t, func(c *gateway.Config) {
+			c.Absent = func(id dhash.ID) bool { return slices.Contains(away, id) }
+		})
+		begin := time.Now()
+		var blocks [][]byte
+		for i := range 20 {
+			blocks = append(blocks, ventitest.Random(uint64(i), 1000))
+		}
+		for i, s := range mustPut(t, g, blocks...) {
+			mustGet(t, g, s, blocks[i])
+		}
+		if took := time.Since(begin); took > 10*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		if n := swarm.fragments(); n != 20*20 {
+			t.Errorf("%d fragments are held, want %d", n, 20*20)
+		}
+	})
 }

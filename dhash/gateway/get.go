@@ -93,13 +93,13 @@ func (g *Gateway) fetch(ctx context.Context, s venti.Score) ([]byte, dhash.Codin
 	return block, coding, err
 }
 
-// ranked orders members by how soon an answer is to be expected. Those that lagged or are not alive come last.
+// ranked orders members by how soon an answer is to be expected. Those that lagged or are absent come last.
 func (g *Gateway) ranked(members []placement.Member) []placement.Member {
 	rank := make(map[dhash.ID]float64, len(members))
 	for _, m := range members {
 		mean, _ := g.cfg.Peers.Latency(m.ID)
 		r := float64(cmp.Or(mean, time.Millisecond)) * (0.75 + rand.Float64()/2) // so that equals share the work
-		if g.slow.is(m.ID) || !g.cfg.Alive(m.ID) {
+		if g.lags(m.ID) {
 			r += float64(time.Hour)
 		}
 		rank[m.ID] = r

@@ -97,7 +97,7 @@ func (p *putting) place() error {
 // to note a claim before they are sent anything. It asks one member.
 func (p *putting) claimed(members []placement.Member) bool {
 	for _, m := range members {
-		if !p.g.cfg.Alive(m.ID) || p.g.slow.is(m.ID) {
+		if p.g.lags(m.ID) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(p.ctx, lagFloor)
@@ -116,9 +116,9 @@ func (p *putting) claimed(members []placement.Member) bool {
 	return false
 }
 
-// start begins to place fragment index at m. A member that lagged lately is passed over if another can be had.
+// start begins to place fragment index at m. A member that lagged lately, is absent or full is passed over if another can be had.
 func (p *putting) start(index int, m placement.Member, claim bool) {
-	for (p.g.slow.is(m.ID) || m.Full) && len(p.spares) > 0 {
+	for (m.Full || p.g.lags(m.ID)) && len(p.spares) > 0 {
 		if _, ok := p.full[index]; !ok && m.Full {
 			p.full[index] = m
 		}

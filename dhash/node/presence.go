@@ -168,13 +168,13 @@ func (p *presence) table() *placement.Table {
 	return s.table
 }
 
-// alive reports whether a member answered when it was last tried.
-func (p *presence) alive(id dhash.ID) bool {
+// absent reports whether a member is known not to answer now. One that was not contacted yet is not.
+func (p *presence) absent(id dhash.ID) bool {
 	if id == dhash.ID(p.host.ID()) {
-		return true
+		return false
 	}
 	st, ok := p.roster.Get(id, time.Now())
-	return ok && st.Liveness == member.Alive
+	return !ok || st.Liveness == member.Away || st.Liveness == member.Dead
 }
 
 // policy is what the manifest says about codes. Before any manifest has come it is the default.
@@ -215,7 +215,7 @@ func (p *presence) gateway(s Session, peers gateway.Peers) (*gateway.Gateway, er
 	if full {
 		return nil, fmt.Errorf("%w: this node acts for %d owners already", dhash.ErrBusy, maxGrants)
 	}
-	return gateway.New(gateway.Config{Peers: peers, Table: p.table, Alive: p.alive, Nines: p.nines, Owner: s.Owner,
+	return gateway.New(gateway.Config{Peers: peers, Table: p.table, Absent: p.absent, Nines: p.nines, Owner: s.Owner,
 		MarkKey: s.MarkKey, Log: p.log,
 		Code:   func(members int, vital bool) dhash.Code { return p.policy().Code(members, vital) },
 		Lookup: p.lookup})
