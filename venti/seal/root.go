@@ -18,7 +18,7 @@ func (s *Sealer) SealRoot(k RootKey, plain []byte) ([]byte, venti.Ref, error) {
 	}
 	block := make([]byte, 1+saltSize, 1+saltSize+len(plain)+64)
 	block[0] = versionRoot
-	block = pack(s.fast, block, plain)
+	block = s.pack(block, plain)
 	salt := derive("ventidhash 2026 seal v1 root salt", k, block[1+saltSize:])
 	copy(block[1:], salt[:])
 	ref := venti.Ref{Key: derive("ventidhash 2026 seal v1 root key", k, salt[:])}

@@ -231,30 +231,3 @@ func TestEveryBitOfRootCounts(t *testing.T) {
 		wantCorrupt(t, ref, got, err)
 	}
 }
-
-// TestDense holds that what SealDense makes opens like any other block, is shorter of a mebibyte of text,
-// and is the very block of Seal where nothing compresses.
-func TestDense(t *testing.T) {
-	s := newSealer(t, seal.Secret{1})
-	for _, n := range []int{0, 64, 65, 4095, 1 << 20, seal.MaxPlain} {
-		for kind, plain := range map[string][]byte{"noise": noise(3, n), "text": text(n)} {
-			fast, _ := sealed(t, s, plain)
-			block, key, err := s.SealDense([]byte("front"), plain)
-			if err != nil || string(block[:5]) != "front" {
-				t.Fatalf("%s %d: %v", kind, n, err)
-			}
-			block = block[5:]
-			if kind == "noise" && !bytes.Equal(block, fast) || kind == "text" && n == 1<<20 && len(block) >= len(fast) {
-				t.Errorf("%s %d: %d bytes, where Seal makes %d", kind, n, len(block), len(fast))
-			}
-			got, err := s.Open(nil, venti.Ref{Score: venti.Sum(block), Key: key}, block)
-			if err != nil || !bytes.Equal(got, plain) {
-				t.Fatalf("%s %d: opened %d bytes, %v", kind, n, len(got), err)
-			}
-		}
-	}
-	big := make([]byte, seal.MaxPlain+1)
-	if got, _, err := s.SealDense([]byte("x"), big); !errors.Is(err, venti.ErrTooLarge) || string(got) != "x" {
-		t.Errorf("SealDense of too much: %q, %v", got, err)
-	}
-}

@@ -105,8 +105,8 @@ func give(free chan []byte, b []byte) {
 	}
 }
 
-// Go seals and stores plain in the background, and takes the slice over. leaf says that plain is content of a large file,
-// which the Sink's known plaintexts are about; anything else, small files and directories, is compressed harder. Go blocks while too many blocks are under way.
+// Go seals and stores plain in the background, and takes the slice over. leaf says that plain is content of a file,
+// which the Sink's known plaintexts are about. Go blocks while too many blocks are under way.
 func (s *Sink) Go(ctx context.Context, plain []byte, leaf bool) *Pending {
 	p := &Pending{done: make(chan struct{})}
 	select {
@@ -132,20 +132,16 @@ func (s *Sink) put(ctx context.Context, plain []byte, leaf bool) (venti.Ref, err
 	if err := ctx.Err(); err != nil { // before the work of sealing; a store that is quick may never look
 		return venti.Ref{}, err
 	}
-	ask := leaf && s.known != nil
+	leaf = leaf && s.known != nil
 	var h Hash
-	if ask {
+	if leaf {
 		h = blake3.Sum256(plain)
 		if ref, ok := s.known.Leaf(ctx, h, len(plain)); ok {
 			return ref, nil
 		}
 	}
-	closing := s.sealer.SealDense
-	if leaf {
-		closing = s.sealer.Seal
-	}
-	ref, err := s.seal(ctx, plain, closing, s.store.Put)
-	if err == nil && ask {
+	ref, err := s.seal(ctx, plain, s.store.Put)
+	if err == nil && leaf {
 		s.known.AddLeaf(h, len(plain), ref)
 	}
 	return ref, err
@@ -153,21 +149,16 @@ func (s *Sink) put(ctx context.Context, plain []byte, leaf bool) (venti.Ref, err
 
 // PutPointer seals and stores a pointer block. It does not keep the slice.
 func (s *Sink) PutPointer(ctx context.Context, plain []byte) (venti.Ref, error) {
-	return s.seal(ctx, plain, s.sealer.Seal, s.putVital)
+	return s.seal(ctx, plain, s.putVital)
 }
 
 func (s *Sink) putVital(ctx context.Context, block []byte) (venti.Score, error) {
 	return venti.PutVital(ctx, s.store, block)
 }
 
-type (
-	sealFunc func(dst, plain []byte) ([]byte, venti.Key, error)
-	putFunc  func(ctx context.Context, block []byte) (venti.Score, error)
-)
-
-// seal seals plain by closing, and stores it by put.
-func (s *Sink) seal(ctx context.Context, plain []byte, closing sealFunc, put putFunc) (venti.Ref, error) {
-	block, key, err := closing(s.Buffer(len(plain)+seal.Overhead), plain)
+// seal seals plain, and stores it by put.
+func (s *Sink) seal(ctx context.Context, plain []byte, put func(context.Context, []byte) (venti.Score, error)) (venti.Ref, error) {
+	block, key, err := s.sealer.Seal(s.Buffer(len(plain)+seal.Overhead), plain)
 	defer s.recycle(block)
 	if err != nil {
 		return venti.Ref{}, err
