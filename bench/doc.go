@@ -51,9 +51,10 @@
 //
 // builds vdh, starts a swarm of members that are processes of this machine and talk over TCP on 127.0.0.1, and measures
 // it: members with nothing to do, a start, a backup of one small file, and for each data set, in a swarm of its own, a
-// backup by a client process, a restore to an empty folder, and a restore after 30 % of the members were killed. Each
-// restore is compared with its source, attributes included. Go's tree is also kept in a store of this machine, for the
-// ratio. What it needs is about 8 GB and ten minutes; -scale 0.05 shows in a minute or two whether everything works.
+// backup by a client process, a restore to an empty folder, and a restore after 30 % of the members were killed. With the
+// noise it does both also while a member hangs (SIGSTOP). Each restore is compared with its source, attributes included.
+// Go's tree is also kept in a store of this machine, for the ratio. What it needs is about 10 GB and five minutes;
+// -scale 0.05 shows in two whether everything works.
 //
 // All members share this machine's processors and its disk with the client, so that a speed says what the whole swarm
 // costs, and no member of a real one is as slow. CPU is user and system time of the client and of all members together,

@@ -49,6 +49,8 @@ var aims = []aim{
 	{"noise", "get", "MB/s", 120, true},
 	{"noise", "get CPU", "s/GiB", 10, false},
 	{"noise", "get, 30 % gone, of get", "", 0.8, true},
+	{"noise", "get, one hangs, times get", "", 1.3, false},
+	{"noise", "put, one hangs, times put", "", 1.3, false},
 	{"noise", "disks, of n/k · sealed", "", 1.05, false},
 	{"thumbs", "put", "files/s", 5000, true},
 	{"thumbs", "put CPU", "s/GiB", 60, false},

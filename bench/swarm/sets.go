@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"ventidhash/bench/dataset"
 	"ventidhash/dhash"
@@ -47,6 +48,11 @@ func (b *bench) set(ctx context.Context, set dataset.Set) (err error) {
 	whole, err := m.get(ctx, "get", "swarm")
 	if err != nil {
 		return err
+	}
+	if set.Kind == dataset.Noise {
+		if err := m.hang(ctx, set, whole); err != nil {
+			return err
+		}
 	}
 	lost := p.swarm.Len() * lossPercent / 100
 	for i := range lost {
@@ -111,6 +117,32 @@ func (m *measured) put(ctx context.Context) error {
 	m.note("peak memory of a member", "MiB", float64(m.p.swarm.PeakMemory())/(1<<20))
 	m.note("peak memory of the client", "MiB", float64(m.putCost.peak)/(1<<20))
 	return nil
+}
+
+// hang lets a member hang, and gets the data and puts as much again.
+func (m *measured) hang(ctx context.Context, set dataset.Set, got cost) error {
+	last := m.p.swarm.Len() - 1
+	if err := m.p.swarm.Signal(last, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	less, err := m.get(ctx, "get, one hangs", "swarm")
+	if err != nil {
+		return err
+	}
+	set.Seed += 1000
+	more := filepath.Join(m.p.dir, "more")
+	defer os.RemoveAll(more)
+	if err := set.Make(ctx, more); err != nil {
+		return err
+	}
+	put, err := m.p.vdh(ctx, nil, "backup", more, "--store", "swarm")
+	if err != nil {
+		return err
+	}
+	m.speed("put, one hangs", put)
+	m.note("get, one hangs, times get", "", less.wall.Seconds()/got.wall.Seconds())
+	m.note("put, one hangs, times put", "", put.wall.Seconds()/m.putCost.wall.Seconds())
+	return m.p.swarm.Signal(last, syscall.SIGCONT)
 }
 
 // speed notes how fast something was, and how dear.
