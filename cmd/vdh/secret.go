@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -20,7 +21,6 @@ func (a *app) readSecret(ctx context.Context, prompt string) (string, error) {
 		b, err := io.ReadAll(io.LimitReader(interruptible(ctx, a.in), maxSecret))
 		return string(b), err
 	}
-	fmt.Fprint(a.errs, prompt)
 	before, err := term.GetState(int(f.Fd()))
 	if err != nil {
 		return "", err
@@ -34,6 +34,13 @@ func (a *app) readSecret(ctx context.Context, prompt string) (string, error) {
 		b, err := term.ReadPassword(int(f.Fd()))
 		done <- answer{b, err}
 	}()
+	for range 200 { // whoever types as soon as there is a prompt is not to see it
+		if now, err := term.GetState(int(f.Fd())); err != nil || *now != *before {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Fprint(a.errs, prompt)
 	defer fmt.Fprintln(a.errs)
 	select {
 	case got := <-done:
