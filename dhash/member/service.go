@@ -64,7 +64,7 @@ const (
 	maxClients   = 1024             // clients that are admitted at once
 	strangerTime = 30 * time.Second // how long a connection lives on which nobody says hello
 	publishGap   = 2 * time.Second  // between two records of this node
-	saveGap      = time.Minute
+	saveGap      = 5 * time.Second  // if something changed
 	findGap      = 10 * time.Minute
 	parallel     = 16 // members that are contacted at once
 	fanout       = 3  // members who are told of news at once

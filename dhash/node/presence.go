@@ -48,7 +48,7 @@ type presence struct {
 
 // seating is the table of members for a state of the roster.
 type seating struct {
-	changed <-chan struct{} // closed when it is outdated
+	changed <-chan struct{} // of the roster: which state it was
 	table   *placement.Table
 }
 
@@ -151,19 +151,11 @@ func (p *presence) close() error {
 
 // table returns the members that placement counts on.
 func (p *presence) table() *placement.Table {
-	if s := p.placed.Load(); s != nil {
-		select {
-		case <-s.changed:
-		default:
-			return s.table
-		}
+	members, changed := p.roster.Table(time.Now())
+	if s := p.placed.Load(); s != nil && s.changed == changed {
+		return s.table
 	}
-	seats, changed := p.roster.Table(time.Now())
-	list := make([]placement.Member, len(seats))
-	for i, s := range seats {
-		list[i] = placement.Member{ID: s.ID, Key: s.Key, Domain: s.Domain, Full: s.Full}
-	}
-	s := &seating{changed, placement.New(list)}
+	s := &seating{changed, placement.New(members)}
 	p.placed.Store(s)
 	return s.table
 }
