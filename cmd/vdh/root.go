@@ -29,8 +29,13 @@ const (
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
-// memoryLimit is what the garbage collector aims to stay under, in bytes.
-const memoryLimit = 128 << 20
+// What the garbage collector aims to stay under, in bytes: with a store on this machine, and as a client of a swarm, which
+// holds blocks and their fragments until the slowest member has them. Under a tighter limit a client spends more time in
+// the collector than on its work.
+const (
+	memoryLimit = 128 << 20
+	swarmMemory = 240 << 20
+)
 
 // A partial error says that the work was done except for what was reported.
 type partial struct{ text string }
@@ -44,10 +49,15 @@ func (u usage) Unwrap() error { return u.error }
 
 // run executes the command line and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	limitMemory(memoryLimit)
 	return newApp(in, out, errs).execute(ctx, args)
+}
+
+// limitMemory sets what the garbage collector aims to stay under, unless the user has.
+func limitMemory(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }
 
 func (a *app) execute(ctx context.Context, args []string) int {

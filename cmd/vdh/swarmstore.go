@@ -43,6 +43,7 @@ func (a *app) openSwarm(ctx context.Context, _ bool) (swarmStore, error) {
 	}
 	l, err := node.DialLocal(ctx, f.Dir)
 	if errors.Is(err, node.ErrNotRunning) {
+		limitMemory(swarmMemory)
 		c, err := a.client(ctx, f)
 		if err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ type Config struct {
 	Owner   dhash.Owner
 	MarkKey [32]byte // the owner's, secret: makes the marks of its claims
 
-	// Window bounds the encoded bytes of blocks that are on their way to holders. Zero means 64 MiB.
+	// Window bounds the encoded bytes of blocks that are on their way to holders. Zero means 48 MiB.
 	Window int64
 
 	// Patience bounds how long Sync waits for fragments beyond the threshold, and a Get for the last member that may have
@@ -72,7 +72,7 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	c.Window = cmp.Or(c.Window, 64<<20)
+	c.Window = cmp.Or(c.Window, 48<<20)
 	c.Patience = cmp.Or(c.Patience, 15*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
