@@ -88,10 +88,15 @@ func (s *Store) claimOne(ctx context.Context, claim dhash.Claim, n Name) (bool, 
 	return true, s.claim(claim, *r, rows)
 }
 
+// sync makes durable what was appended, together with what others append at the same time.
+func (s *Store) sync(ctx context.Context) error {
+	return s.gather.join(ctx)
+}
+
 // commit makes durable what was appended.
 func (s *Store) commit(ctx context.Context) error {
 	s.x.FlushSoon()
-	if err := s.arena.Sync(ctx); err != nil {
+	if err := s.sync(ctx); err != nil {
 		return fmt.Errorf("syncing the fragments: %w", unavailable(err))
 	}
 	return nil

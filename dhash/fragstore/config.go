@@ -42,7 +42,8 @@ type Config struct {
 	// Log hears of damage and of an index that is built anew. Nil discards.
 	Log *slog.Logger
 
-	rebuildRows int // tests: how many rows a rebuild holds in memory
+	rebuildRows int           // tests: how many rows a rebuild holds in memory
+	gather      time.Duration // tests: in place of gatherTime
 }
 
 // Validate returns an error that names the field and the rule, if there is one to name.

@@ -13,6 +13,9 @@ func SetStep(s *Store, f func(string) error) { s.step = f }
 // Flush writes all rows that wait to the index.
 func Flush(s *Store) error { return s.x.Flush(context.Background()) }
 
+// Hasty makes a store that does not wait for others before it syncs.
+func (c *Config) Hasty() { c.gather = 1 }
+
 // RebuildRows sets how many rows a rebuild holds in memory.
 func (c Config) RebuildRows(n int) Config {
 	c.rebuildRows = n

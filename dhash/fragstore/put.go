@@ -45,7 +45,7 @@ func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, c
 	defer s.leave()
 	err := s.put(ctx, claim, r, f)
 	if err == nil {
-		err = s.arena.Sync(ctx)
+		err = s.sync(ctx)
 	}
 	s.x.FlushSoon()
 	if err != nil {

@@ -31,6 +31,7 @@ type Store struct {
 
 	tend sync.Mutex // held by Compact and Scrub
 
+	gather  gatherer
 	buffers sync.Pool // *[]byte, in which records are put together
 
 	mu     sync.Mutex // protects the following; taken after the lock of a row
@@ -53,6 +54,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}}
+	s.gather.wait = cmp.Or(cfg.gather, gatherTime)
+	s.gather.sync = func() error { return s.arena.Sync(context.Background()) }
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -109,6 +112,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.opsMu.Unlock()
 	s.ops.Wait()
+	s.gather.work.Wait()
 	if was {
 		return nil
 	}

@@ -68,6 +68,7 @@ func config(t testing.TB) fragstore.Config {
 
 func open(t testing.TB, cfg fragstore.Config) *fragstore.Store {
 	t.Helper()
+	cfg.Hasty()
 	s, err := fragstore.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/zeebo/blake3"
 
@@ -209,6 +208,3 @@ func extra(c dhash.Code) int { return placement.Slack + c.Total/5 }
 
 // lags reports whether a member should not be waited for if another can be had.
 func (g *Gateway) lags(id dhash.ID) bool { return g.slow.is(id) || g.cfg.Absent(id) }
-
-// slowFor is for how long a member that lagged is left for last.
-const slowFor = 15 * time.Second

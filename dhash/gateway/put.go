@@ -20,8 +20,8 @@ const (
 
 	// Fragments that lag are sent to another member as well: when the threshold is reached, after this time or three times
 	// as long as it took; and in any case after lagLimit.
-	lagFloor = time.Second
-	lagLimit = 15 * time.Second
+	lagFloor = 300 * time.Millisecond
+	lagLimit = 10 * time.Second
 )
 
 // putting is a block on its way to its holders.
@@ -104,6 +104,9 @@ func (p *putting) claimed(members []placement.Member) bool {
 		defer cancel()
 		lists, err := p.g.cfg.Peers.Have(ctx, m.ID, p.claim.Owner, []venti.Score{p.enc.Score})
 		if err != nil || len(lists) != 1 {
+			if err != nil && p.ctx.Err() == nil {
+				p.g.slow.set(m.ID)
+			}
 			return false
 		}
 		for _, h := range lists[0] {
@@ -204,6 +207,7 @@ func (p *putting) take(a attempt) {
 		return // a hedge was quicker
 	}
 	if a.err == nil {
+		p.g.slow.clear(a.member.ID)
 		p.placed[a.index] = a.member
 		p.held = append(p.held, a.member)
 		delete(p.out, a.index)

@@ -26,31 +26,45 @@ func (w *window) release(n int64) { w.sem.Release(min(n, w.size)) }
 // slowness remembers which members lagged or failed lately. It holds at most as many as the swarm has, since only
 // members of the table are asked.
 type slowness struct {
-	mu    sync.Mutex
-	until map[dhash.ID]time.Time
+	mu      sync.Mutex
+	members map[dhash.ID]lag
 }
 
-func newSlowness() *slowness { return &slowness{until: map[dhash.ID]time.Time{}} }
+// A lag says until when a member is left for last, and for how long it was.
+type lag struct {
+	until time.Time
+	span  time.Duration
+}
+
+// A member that lags is left for last for slowFirst, and for twice as long each time that it does so again; up to slowMax.
+const (
+	slowFirst = 15 * time.Second
+	slowMax   = 4 * time.Minute
+)
+
+func newSlowness() *slowness { return &slowness{members: map[dhash.ID]lag{}} }
 
 func (s *slowness) set(id dhash.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.until[id] = time.Now().Add(slowFor)
+	now := time.Now()
+	l := s.members[id]
+	if now.Before(l.until) {
+		return // said by several at once
+	}
+	l.span = min(max(slowFirst, 2*l.span), slowMax)
+	l.until = now.Add(l.span)
+	s.members[id] = l
 }
 
 func (s *slowness) clear(id dhash.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.until, id)
+	delete(s.members, id)
 }
 
 func (s *slowness) is(id dhash.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	until, ok := s.until[id]
-	if ok && time.Now().After(until) {
-		delete(s.until, id)
-		return false
-	}
-	return ok
+	return time.Now().Before(s.members[id].until)
 }
