@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -123,8 +124,13 @@ func giveBack(ctx context.Context) {
 	}
 }
 
-// tuneNode sets up the garbage collector for a program that is there for months.
+// tuneNode sets up a program that is there for months beside others: it takes half of the processors at most, and what
+// tuneNode's constants say of memory. With fewer processors Go also spends less on waking up for each fragment: with 24
+// members on two processors a put took a quarter less of them.
 func tuneNode() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2))
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(nodeGarbage)
 	}
