@@ -50,6 +50,9 @@ func (s *Service) Hello(ctx context.Context, to peer.AddrInfo) error {
 	}
 	s.publishIfNeeded(time.Now()) // not with a record that is old
 	a, err := s.ask(ctx, to.ID, s.hello(tHello))
+	if errors.Is(err, dhash.ErrStranger) {
+		s.refused.Store(&err)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -86,7 +87,8 @@ type Service struct {
 	wake chan struct{} // has an element when news is there to be told
 	fail chan error    // has an element when this node is shut out
 
-	agreed   chan struct{} // closed when the roster has been compared with that of a member
+	refused  atomic.Pointer[error] // the last hello that was refused
+	agreed   chan struct{}         // closed when the roster has been compared with that of a member
 	agreeing sync.Once
 
 	mu        sync.Mutex // protects the following
@@ -186,6 +188,14 @@ func (s *Service) Roster() *Roster { return s.roster }
 
 // Agreed is closed once the roster has been made the same as that of a member, for the first time since New.
 func (s *Service) Agreed() <-chan struct{} { return s.agreed }
+
+// Refused returns why a peer lately refused this node as none of the swarm, and nil if none has.
+func (s *Service) Refused() error {
+	if err := s.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // IsMember reports whether id, proven by its connection, is a member that is not banned.
 func (s *Service) IsMember(id dhash.ID) bool { return s.roster.IsMember(id) }

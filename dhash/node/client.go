@@ -76,22 +76,32 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	return c, nil
 }
 
-// readyTime bounds how long a client looks for members.
-const readyTime = 30 * time.Second
+// readyTime bounds how long a client looks for members, and refusedTime how long once one has refused it.
+const (
+	readyTime   = 30 * time.Second
+	refusedTime = 2 * time.Second
+)
 
 // ready waits until the roster agrees with that of a member.
 func (p *presence) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	select {
-	case <-p.service.Agreed():
-		return nil
-	case err := <-p.failure:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: no member of the swarm answers (%d are known); is a node running (vdh node), and the network up?",
-			venti.ErrUnavailable, p.roster.Len())
+	tick := time.NewTicker(refusedTime)
+	defer tick.Stop()
+	for p.service.Refused() == nil {
+		select {
+		case <-p.service.Agreed():
+			return nil
+		case err := <-p.failure:
+			return err
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+			return fmt.Errorf("%w: no member of the swarm answers (%d are known); is a node running (vdh node), and the network up?",
+				venti.ErrUnavailable, p.roster.Len())
+		}
 	}
+	return fmt.Errorf("the swarm does not take this machine: %w", p.service.Refused())
 }
 
 // Close ends the Client. Call Sync before.

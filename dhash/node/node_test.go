@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -270,5 +271,25 @@ func TestFolders(t *testing.T) {
 	}
 	if _, err := node.OpenFolder(t.TempDir()); !errors.Is(err, node.ErrNoSwarm) {
 		t.Errorf("OpenFolder of an empty folder: %v", err)
+	}
+}
+
+// Who joined with an invitation that was used up is told so, and at once.
+func TestRefused(t *testing.T) {
+	s := found(t, 1)
+	var seeds []ma.Multiaddr
+	for _, a := range s.nodes[0].Status().Addrs {
+		seeds = append(seeds, must(ma.NewMultiaddr(a))(t))
+	}
+	now := time.Now()
+	v := must(member.Invite(s.founder.Swarm, nil, s.founder.Founder, now, now.Add(time.Hour), 1, "test", seeds))(t)
+	for range 2 {
+		s.folders = append(s.folders, must(node.Join(t.TempDir(), v, "test", now))(t))
+	}
+	s.run(1)
+	s.settle(2)
+	_, err := node.Dial(t.Context(), node.ClientConfig{Folder: s.folders[2], Owner: owner(1), Log: s.log})
+	if !errors.Is(err, dhash.ErrStranger) || !strings.Contains(err.Error(), "used up") {
+		t.Errorf("Dial: %v", err)
 	}
 }
