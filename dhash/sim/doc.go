@@ -1,0 +1,2 @@
+// Package sim is a swarm in one process.
+package sim
