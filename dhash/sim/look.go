@@ -78,6 +78,9 @@ func (s *Swarm) Node(i int) *node.Node {
 	return s.running(i).node
 }
 
+// ID returns the id of member i.
+func (s *Swarm) ID(i int) dhash.ID { return s.members[i].id() }
+
 // Member returns the number of the member with an id.
 func (s *Swarm) Member(id dhash.ID) int {
 	s.t.Helper()

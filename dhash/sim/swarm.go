@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"ventidhash/dhash"
@@ -43,11 +44,14 @@ type simulated struct {
 	dir    string
 	key    ed25519.PrivateKey
 	at     place
-	node   *node.Node // nil before the first start
-	up     bool       // it runs, as far as the others can know
+	up     bool // it runs, as far as the others can know
+	host   host.Host
+	node   *node.Node      // nil before the first start
+	life   context.Context // ends when it is to end
 	stop   context.CancelFunc
-	ended  chan struct{} // closed when nothing of it runs any more
-	failed error         // of Run; set before ended is closed
+	work   sync.WaitGroup // what Serve runs
+	ended  chan struct{}  // closed when nothing of it runs any more
+	failed error          // of Run; set before ended is closed
 	stores []*gateway.Gateway
 }
 
@@ -182,11 +186,12 @@ func (s *Swarm) start(i int) {
 	if err != nil {
 		s.t.Fatalf("member %d: %v", i, err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	m.node, m.up, m.stop, m.ended, m.failed = n, true, stop, make(chan struct{}), nil
+	m.host, m.node, m.up, m.ended, m.failed = h, n, true, make(chan struct{}), nil
+	m.life, m.stop = context.WithCancel(context.Background())
 	go func() {
 		defer close(m.ended)
-		m.failed = n.Run(ctx)
+		m.failed = n.Run(m.life)
+		m.work.Wait()
 	}()
 }
 
@@ -282,6 +287,17 @@ func (s *Swarm) down(i int) *simulated {
 	}
 	<-m.ended
 	return m
+}
+
+// Dir returns the folder of member i. While it does not run its files may be changed.
+func (s *Swarm) Dir(i int) string { return s.members[i].dir }
+
+// Down waits until members that were killed have closed their files.
+func (s *Swarm) Down(members ...int) {
+	s.t.Helper()
+	for _, i := range members {
+		s.down(i)
+	}
 }
 
 // Block returns size bytes that the seed decides, others at each call.
