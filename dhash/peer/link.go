@@ -41,6 +41,7 @@ type link struct {
 	stream network.Stream
 	out    *sender
 	in     *bufio.Reader
+	reused bool          // the connection was there before
 	gone   chan struct{} // closed when the stream is lost
 	watch  *time.Timer
 	moved  atomic.Int64 // when the member last gave a sign of life, or began to owe one: nanoseconds since 1970
@@ -72,11 +73,12 @@ type reply struct {
 	body []byte
 }
 
-// start makes a link of a stream.
-func (r *remote) start(stream network.Stream) *link {
+// start makes a link of a stream, on a connection that may have been there before.
+func (r *remote) start(stream network.Stream, reused bool) *link {
 	l := &link{
 		remote: r,
 		stream: stream,
+		reused: reused,
 		gone:   make(chan struct{}),
 		calls:  make(map[uint32]*call),
 		shown:  make(map[dhash.Owner]*showing),
@@ -118,6 +120,10 @@ func (m *meter) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// outdated reports whether the link was lost together with a connection that was there before it: that of a member that
+// was restarted, perhaps, which nobody had noticed.
+func (l *link) outdated() bool { return l.reused && l.stream.Conn().IsClosed() }
 
 func (l *link) touch() { l.moved.Store(time.Now().UnixNano()) }
 
