@@ -104,6 +104,7 @@ func (l *links) host(key ed25519.PrivateKey, at place) (host.Host, error) {
 		libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/udp/17035/quic-v1", at)),
 		simlibp2p.QUICSimnet(&l.net, l.link),
 		libp2p.DisableIdentifyAddressDiscovery(), // with it virtual time stands still
+		libp2p.UDPBlackHoleSuccessCounter(nil),   // as in package kad
 		libp2p.ResourceManager(&l.streams),
 		libp2p.WithDialTimeout(10*time.Second),
 		libp2p.DisableRelay(),

@@ -86,35 +86,30 @@ func TestPartialRoster(t *testing.T) {
 	})
 }
 
-// A member that was cut off for ten minutes, and one that starts again elsewhere, are part of the swarm again by
-// themselves, with what they hold.
+// Two members that were cut off for ten minutes, from each other too, and one that starts again elsewhere, are part of
+// the swarm again by themselves, with what they hold.
 func TestCutOffAndMoved(t *testing.T) {
-	run(t, sim.Config{Members: 6, Seed: 9}, func(t *testing.T, s *sim.Swarm) {
+	run(t, sim.Config{Members: 7, Seed: 9}, func(t *testing.T, s *sim.Swarm) {
 		want := blocks(s, 3, 16<<10)
 		scores := s.Put(0, want...)
-		s.Partition([]int{4})
+		s.Partition([]int{4}, []int{6})
 		s.Kill(5)
-		t.Logf("both are missed after %v", s.Settle(0, 1, 2, 3))
+		t.Logf("all three are missed after %v", s.Settle(0, 1, 2, 3))
 		time.Sleep(10 * time.Minute)
 		s.Heal()
 		s.Move(5)
 		took := s.Settle()
-		t.Logf("both are back after %v", took)
+		t.Logf("all three are back after %v", took)
 		if took > 90*time.Second {
 			t.Error("that is too long")
 		}
 		agree(t, s)
-		for _, i := range []int{4, 5} {
+		for _, i := range []int{4, 5, 6} {
 			read(t, s.Client(i), scores, want)
-			more := blocks(s, 1, 16<<10)
-			for holder, fragments := range s.FragmentsOf(s.Put(i, more...)[0]) {
-				if len(fragments) != 1 {
-					t.Errorf("member %d holds %v", holder, fragments)
-				}
-			}
+			s.Put(i, s.Block(16<<10))
 		}
 		for i, score := range scores {
-			if held := s.FragmentsOf(score); len(held) != 6 {
+			if held := s.FragmentsOf(score); len(held) != 7 {
 				t.Errorf("block %d is held by %v", i, held)
 			}
 		}
