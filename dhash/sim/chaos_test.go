@@ -157,3 +157,22 @@ func TestChaosLong(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { chaos(t, 12+int(seed)%3*4, 100+seed, 40) })
 	}
 }
+
+// Fifty members form a swarm, a third of them vanish and come back elsewhere, and all agree on everything.
+func TestFifty(t *testing.T) {
+	long(t)
+	run(t, sim.Config{Members: 50, Seed: 13}, func(t *testing.T, s *sim.Swarm) {
+		agree(t, s)
+		want := blocks(s, 20, 16<<10)
+		scores := s.Put(0, want...)
+		gone := upTo(50)[35:]
+		s.Kill(gone...)
+		t.Logf("20 gets after 15 of 50 vanished: %v", read(t, s.Client(1), scores, want))
+		t.Logf("noticed after %v", s.Settle())
+		agree(t, s)
+		s.Move(gone...)
+		t.Logf("all are back after %v", s.Settle())
+		agree(t, s)
+		read(t, s.Client(40), scores, want)
+	})
+}

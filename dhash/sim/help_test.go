@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/member"
 	"ventidhash/dhash/sim"
 	"ventidhash/venti"
 )
@@ -32,6 +34,12 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// ten is a swarm of ten members, which hold one fragment each of every block: four of them are needed.
+func ten(seed uint64) sim.Config {
+	return sim.Config{Members: 10, Seed: seed, Manifest: &member.Manifest{Name: "ten", MilliNines: 5000, Availability: 900_000,
+		Code: dhash.Code{Need: 4, Total: 10}}}
 }
 
 // long skips a test that takes a minute or more of CPU, unless it is asked for.

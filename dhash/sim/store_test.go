@@ -36,15 +36,15 @@ func TestLoss(t *testing.T) {
 // The network falls into two while both sides write. The larger side stores and says that it is below the threshold; the
 // smaller one says that it could not. When the network is whole again, what was stored is readable everywhere.
 func TestPartitionDuringPut(t *testing.T) {
-	run(t, sim.Config{Members: 20, Seed: 2}, func(t *testing.T, s *sim.Swarm) {
-		large, small := s.Client(1), s.Client(19)
+	run(t, ten(2), func(t *testing.T, s *sim.Swarm) {
+		large, small := s.Client(1), s.Client(9)
 		want := blocks(s, 3, 16<<10)
 		s.Put(1, want[2])
 		ends := make(chan error, 2)
 		go func() { ends <- try(t, large, want[0]) }()
 		go func() { ends <- try(t, small, want[1]) }()
 		time.Sleep(time.Millisecond) // all is under way
-		s.Partition([]int{14, 15, 16, 17, 18, 19})
+		s.Partition([]int{7, 8, 9})
 		begun := time.Now()
 		first, second := <-ends, <-ends
 		t.Logf("after %v: %v; %v", time.Since(begun), first, second)
@@ -56,16 +56,16 @@ func TestPartitionDuringPut(t *testing.T) {
 		if !errors.Is(first, venti.ErrUnavailable) {
 			t.Errorf("the smaller side says %v", first)
 		}
-		if r := large.Report(); r.Blocks != 1 || r.Below != 1 || r.Fragments != 14 {
+		if r := large.Report(); r.Blocks != 1 || r.Below != 1 || r.Fragments != 7 {
 			t.Errorf("the larger side reports %+v", r)
 		}
-		if _, err := s.Client(18).Get(t.Context(), venti.Sum(want[0])); !errors.Is(err, venti.ErrUnavailable) {
+		if _, err := s.Client(8).Get(t.Context(), venti.Sum(want[0])); !errors.Is(err, venti.ErrUnavailable) {
 			t.Errorf("the smaller side cannot read, and says %v", err)
 		}
 		s.Heal()
 		t.Logf("one swarm again after %v", s.Settle())
-		s.Put(19, want[1])
-		for _, i := range []int{0, 13, 14, 19} {
+		s.Put(9, want[1])
+		for _, i := range []int{0, 6, 7, 9} {
 			read(t, s.Client(i), scoresOf(want), want)
 		}
 	})
