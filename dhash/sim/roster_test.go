@@ -115,3 +115,22 @@ func TestCutOffAndMoved(t *testing.T) {
 		}
 	})
 }
+
+// A member that crashes and is back before anybody has noticed gets its fragment of the next block: requests to it, over
+// connections of its former life, are sent again.
+func TestUnnoticedRestart(t *testing.T) {
+	run(t, sim.Config{Members: 7, Seed: 14}, func(t *testing.T, s *sim.Swarm) {
+		want := blocks(s, 3, 16<<10)
+		scores := s.Put(0, want[:1]...) // member 0 has a stream to member 3, member 1 a connection
+		s.Kill(3)
+		s.Down(3)
+		s.Restart(3)
+		scores = append(scores, s.Put(0, want[1])[0], s.Put(1, want[2])[0])
+		for i, score := range scores {
+			if held := s.FragmentsOf(score); len(held[3]) != 1 {
+				t.Errorf("block %d: member 3 has no fragment: %v", i, held)
+			}
+		}
+		read(t, s.Client(3), scores, want)
+	})
+}
