@@ -121,9 +121,17 @@ func (m *meter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// outdated reports whether the link was lost together with a connection that was there before it: that of a member that
-// was restarted, perhaps, which nobody had noticed.
-func (l *link) outdated() bool { return l.reused && l.stream.Conn().IsClosed() }
+// outdated reports whether err, with which the link was lost, says that a connection had ended that was there before the
+// link: that of a member that was restarted, perhaps, which nobody had noticed. A stream that the member itself ended is
+// no sign of that.
+func (l *link) outdated(err error) bool {
+	if !l.reused {
+		return false
+	}
+	ended, ok := errors.AsType[*network.StreamError](err)
+	byMember := ok && ended.Remote || errors.Is(err, io.EOF)
+	return !byMember || l.stream.Conn().IsClosed()
+}
 
 func (l *link) touch() { l.moved.Store(time.Now().UnixNano()) }
 

@@ -147,7 +147,7 @@ func (r *remote) lost(l *link, waiting int, cause error) {
 		r.link = nil
 	}
 	if !r.closed && (blamed || !orderly && !l.proven.Load()) {
-		if (l.proven.Load() || l.outdated()) && !errors.Is(cause, errStalled) && !errors.Is(cause, errMalformed) {
+		if (l.proven.Load() || l.outdated(cause)) && !errors.Is(cause, errStalled) && !errors.Is(cause, errMalformed) {
 			r.pause = 0 // it was well: it may have been restarted, and is dialled at once
 		} else {
 			r.pauseFor(cause)
