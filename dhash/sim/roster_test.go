@@ -120,12 +120,14 @@ func TestCutOffAndMoved(t *testing.T) {
 // connections of its former life, are sent again.
 func TestUnnoticedRestart(t *testing.T) {
 	run(t, sim.Config{Members: 7, Seed: 14}, func(t *testing.T, s *sim.Swarm) {
-		want := blocks(s, 3, 16<<10)
-		scores := s.Put(0, want[:1]...) // member 0 has a stream to member 3, member 1 a connection
+		want := blocks(s, 7, 4<<10)
+		scores := s.Put(0, want[0]) // member 0 has a stream to member 3, the others a connection
 		s.Kill(3)
 		s.Down(3)
 		s.Restart(3)
-		scores = append(scores, s.Put(0, want[1])[0], s.Put(1, want[2])[0])
+		for n, i := range []int{0, 1, 2, 4, 5, 6} {
+			scores = append(scores, s.Put(i, want[n+1])...)
+		}
 		for i, score := range scores {
 			if held := s.FragmentsOf(score); len(held[3]) != 1 {
 				t.Errorf("block %d: member 3 has no fragment: %v", i, held)
