@@ -176,6 +176,11 @@ func (c *HostConfig) options() ([]libp2p.Option, error) {
 		libp2p.WithDialTimeout(dialTimeout),
 		libp2p.AddrsFactory(announce),
 		libp2p.Ping(false),
+		// After a hundred dials of which fewer than five succeed libp2p takes IPv6, or UDP, for shut off, and refuses
+		// nearly all further dials. A node that was alone for some minutes, or whose swarm is mostly off, would not
+		// come back by itself.
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
+		libp2p.UDPBlackHoleSuccessCounter(nil),
 		c.metrics(),
 	}
 	if c.Gater != nil {

@@ -77,7 +77,7 @@ func Found(dir string, m *member.Manifest, now time.Time) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, f.save()
+	return f, f.Save()
 }
 
 // Join makes this machine a member of the swarm that it was invited to. It asks nobody; a node that is started finds the
@@ -91,7 +91,7 @@ func Join(dir string, v *member.Invitation, label string, now time.Time) (*Folde
 	if f.Chain, err = v.Accept(member.PublicOf(f.Key), now, label); err != nil {
 		return nil, err
 	}
-	return f, f.save()
+	return f, f.Save()
 }
 
 func newFolder(dir string) (*Folder, error) {
@@ -107,8 +107,9 @@ func newFolder(dir string) (*Folder, error) {
 	return &Folder{Dir: dir, Key: key}, err
 }
 
-// save writes a folder that is new. The chain comes last: without it the folder belongs to no swarm.
-func (f *Folder) save() error {
+// Save writes a folder that is new, as Found and Join do. Its directory must be there. The chain comes last: without it the
+// folder belongs to no swarm.
+func (f *Folder) Save() error {
 	err := f.write(keyFile, keyLabel+hex.EncodeToString(f.Key.Seed())+"\n")
 	if err == nil && f.Founder != nil {
 		err = f.write(swarmKeyFile, keyLabel+hex.EncodeToString(f.Founder.Seed())+"\n")

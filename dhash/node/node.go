@@ -41,6 +41,10 @@ type Config struct {
 	// Host is used in place of one made from Listen, for simulations. Run closes it.
 	Host host.Host
 
+	// NoSocket does without the socket for programs of this machine, for simulations: a goroutine that waits for the
+	// system stops virtual time.
+	NoSocket bool
+
 	Log *slog.Logger // nil discards
 }
 
@@ -111,6 +115,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if n.cfg.NoSocket {
+		return nil
+	}
 	n.control = &control{n: n, log: n.log, sessions: map[string]*gateway.Gateway{}}
 	n.socket, err = listen(f.Dir)
 	return err
@@ -140,7 +147,7 @@ func (n *Node) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.Background())
 	served := make(chan error, 2)
 	go func() { served <- n.server.Run(serving) }()
-	go func() { served <- n.control.serve(serving, n.socket) }()
+	go func() { served <- n.serveSocket(serving) }()
 	n.p.start(true)
 	n.log.Info("serving", slog.String("id", n.cfg.Folder.ID().String()), slog.Any("addrs", n.addrs()),
 		slog.Int64("capacity", n.cfg.Capacity), slog.Duration("after", time.Since(n.started)))
@@ -166,6 +173,14 @@ func (n *Node) Run(ctx context.Context) error {
 	stop()
 	err = errors.Join(err, <-served, <-served)
 	return errors.Join(err, n.close())
+}
+
+// serveSocket answers programs of this machine until ctx is done.
+func (n *Node) serveSocket(ctx context.Context) error {
+	if n.control == nil {
+		return nil
+	}
+	return n.control.serve(ctx, n.socket)
 }
 
 // close closes what is open.

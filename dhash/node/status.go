@@ -2,10 +2,14 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"time"
 
+	"ventidhash/dhash/fragstore"
 	"ventidhash/dhash/member"
+	"ventidhash/dhash/placement"
+	"ventidhash/venti"
 )
 
 // A Status is what a node says of itself, of the swarm, and of what it has seen. It is the JSON of GET /v1/status.
@@ -63,6 +67,18 @@ func (n *Node) Status() Status {
 	}
 	st.Capacity, st.Used, st.Free, st.Fragments = held.Capacity, held.ArenaBytes, held.Free, held.Fragments
 	return st
+}
+
+// Table returns the members that placement counts on, as this node knows them now.
+func (n *Node) Table() *placement.Table { return n.p.table() }
+
+// Held returns the fragments of a block that this node holds, as far as its index says.
+func (n *Node) Held(ctx context.Context, s venti.Score) ([]fragstore.Held, error) {
+	lists, err := n.store.Have(ctx, []venti.Score{s})
+	if err != nil {
+		return nil, err
+	}
+	return lists[0], nil
 }
 
 // status says how the swarm is.

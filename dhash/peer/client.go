@@ -250,7 +250,7 @@ func (r *remote) do(ctx context.Context, q *request) ([]byte, error) {
 		if err == nil {
 			body, err = l.roundTrip(ctx, q.kind, q.body, q.payload)
 		}
-		if err == nil || again || fresh || !stale(err) {
+		if err == nil || again || fresh && !l.outdated(err) || !stale(err) {
 			return body, err
 		}
 	}

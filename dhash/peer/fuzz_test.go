@@ -100,7 +100,7 @@ func FuzzClient(f *testing.F) {
 		c := &Client{cfg: cfg.withDefaults()}
 		r := &remote{client: c, window: newBudget(1), all: make(map[*link]struct{})}
 		block := make(chan struct{})
-		l := r.start(&delayed{canned{in: bytes.NewReader(b)}, block})
+		l := r.start(&delayed{canned{in: bytes.NewReader(b)}, block}, false)
 		calls := make([]*call, 0, 7)
 		for k := kPut; k <= kPing; k++ {
 			calls = append(calls, &call{kind: k, answer: make(chan reply, 1)})

@@ -41,6 +41,7 @@ type link struct {
 	stream network.Stream
 	out    *sender
 	in     *bufio.Reader
+	reused bool          // the connection was there before
 	gone   chan struct{} // closed when the stream is lost
 	watch  *time.Timer
 	moved  atomic.Int64 // when the member last gave a sign of life, or began to owe one: nanoseconds since 1970
@@ -72,11 +73,12 @@ type reply struct {
 	body []byte
 }
 
-// start makes a link of a stream.
-func (r *remote) start(stream network.Stream) *link {
+// start makes a link of a stream, on a connection that may have been there before.
+func (r *remote) start(stream network.Stream, reused bool) *link {
 	l := &link{
 		remote: r,
 		stream: stream,
+		reused: reused,
 		gone:   make(chan struct{}),
 		calls:  make(map[uint32]*call),
 		shown:  make(map[dhash.Owner]*showing),
@@ -117,6 +119,18 @@ func (m *meter) Read(b []byte) (int, error) {
 		m.read(n)
 	}
 	return n, err
+}
+
+// outdated reports whether err, with which the link was lost, says that a connection had ended that was there before the
+// link: that of a member that was restarted, perhaps, which nobody had noticed. A stream that the member itself ended is
+// no sign of that.
+func (l *link) outdated(err error) bool {
+	if !l.reused {
+		return false
+	}
+	ended, ok := errors.AsType[*network.StreamError](err)
+	byMember := ok && ended.Remote || errors.Is(err, io.EOF)
+	return !byMember || l.stream.Conn().IsClosed()
 }
 
 func (l *link) touch() { l.moved.Store(time.Now().UnixNano()) }

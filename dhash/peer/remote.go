@@ -87,6 +87,7 @@ func (r *remote) get(ctx context.Context) (l *link, fresh bool, err error) {
 // connect opens a stream. It runs in a goroutine of its own, so that who gives up waiting costs the others nothing.
 func (r *remote) connect(ctx context.Context, d *dial) {
 	defer d.cancel()
+	reused := r.client.host.Network().Connectedness(libp2p.ID(r.id)) == network.Connected
 	stream, err := r.open(ctx)
 	r.mu.Lock()
 	r.dial = nil
@@ -98,7 +99,7 @@ func (r *remote) connect(ctx context.Context, d *dial) {
 		stream.Reset()
 		d.err = &lostError{errClosed}
 	default:
-		d.link = r.start(stream)
+		d.link = r.start(stream, reused)
 		r.link = d.link
 		r.all[d.link] = struct{}{}
 	}
@@ -146,7 +147,7 @@ func (r *remote) lost(l *link, waiting int, cause error) {
 		r.link = nil
 	}
 	if !r.closed && (blamed || !orderly && !l.proven.Load()) {
-		if l.proven.Load() && !errors.Is(cause, errStalled) && !errors.Is(cause, errMalformed) {
+		if (l.proven.Load() || l.outdated(cause)) && !errors.Is(cause, errStalled) && !errors.Is(cause, errMalformed) {
 			r.pause = 0 // it was well: it may have been restarted, and is dialled at once
 		} else {
 			r.pauseFor(cause)
