@@ -9,14 +9,24 @@ require (
 	github.com/ipfs/go-datastore v0.9.2 // the interface of the index
 	github.com/ipfs/go-ds-badger v0.3.4 // the index of the store on disk
 	github.com/klauspost/compress v1.20.3 // zstd
+	github.com/klauspost/reedsolomon v1.14.2 // blocks to fragments and back
+	github.com/libp2p/go-libp2p v0.51.0 // hosts, connections, streams of the swarm
+	github.com/libp2p/go-libp2p-kad-dht v0.42.2 // the Kademlia DHT
+	github.com/libp2p/go-libp2p-kbucket v0.9.0 // the DHT's routing table, which is cleaned here
+	github.com/libp2p/go-msgio v0.3.0 // the DHT's framing, for tests with peers that lie
+	github.com/marcopolo/simnet v0.0.7 // the simulated network of tests
+	github.com/mr-tron/base58 v1.3.0 // ids of members as text
+	github.com/multiformats/go-multiaddr v0.16.1 // addresses of members
 	github.com/multiformats/go-multihash v0.2.3 // scores on disk say which hash they are
 	github.com/pelletier/go-toml/v2 v2.4.3 // the config file, strictly
+	github.com/prometheus/client_golang v1.24.1 // where libp2p's metrics go
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: tests that a user can read
 	github.com/spf13/cobra v1.10.2 // commands, help, completions
 	github.com/spf13/pflag v1.0.9 // the flags of cobra
 	github.com/tyler-smith/go-bip39 v1.1.0 // recovery phrases
 	github.com/vbauerster/mpb/v8 v8.9.3 // the progress bar
 	github.com/zeebo/blake3 v0.2.4 // hashes of contents, keys of blocks
+	golang.org/x/sync v0.24.0 // a semaphore that counts bytes
 	golang.org/x/sys v0.49.0 // system calls that the standard library lacks
 	golang.org/x/term v0.47.0 // is this a terminal, and how wide
 )
@@ -57,32 +67,24 @@ require (
 	github.com/jbenet/go-context v0.0.0-20150711004518-d14ea06fba99 // indirect
 	github.com/jbenet/go-temp-err-catcher v0.1.0 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
-	github.com/klauspost/reedsolomon v1.14.2 // indirect
 	github.com/koron/go-ssdp v0.9.1 // indirect
 	github.com/libp2p/go-buffer-pool v0.1.0 // indirect
 	github.com/libp2p/go-cidranger v1.1.0 // indirect
 	github.com/libp2p/go-flow-metrics v0.3.0 // indirect
-	github.com/libp2p/go-libp2p v0.51.0 // indirect
 	github.com/libp2p/go-libp2p-asn-util v0.4.1 // indirect
-	github.com/libp2p/go-libp2p-kad-dht v0.42.2 // indirect
-	github.com/libp2p/go-libp2p-kbucket v0.9.0 // indirect
 	github.com/libp2p/go-libp2p-record v0.3.1 // indirect
 	github.com/libp2p/go-libp2p-routing-helpers v0.7.5 // indirect
-	github.com/libp2p/go-msgio v0.3.0 // indirect
 	github.com/libp2p/go-netroute v0.4.0 // indirect
 	github.com/libp2p/go-reuseport v0.4.0 // indirect
 	github.com/libp2p/go-yamux/v5 v5.1.0 // indirect
-	github.com/marcopolo/simnet v0.0.7 // indirect
 	github.com/marten-seemann/tcp v0.0.0-20210406111302-dfbc87cc63fd // indirect
 	github.com/mattn/go-isatty v0.0.22 // indirect
 	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/mikioh/tcpinfo v0.0.0-20190314235526-30a79bb1804b // indirect
 	github.com/mikioh/tcpopt v0.0.0-20190314235656-172688c1accc // indirect
 	github.com/minio/sha256-simd v1.0.1 // indirect
-	github.com/mr-tron/base58 v1.3.0 // indirect
 	github.com/multiformats/go-base32 v0.1.0 // indirect
 	github.com/multiformats/go-base36 v0.2.0 // indirect
-	github.com/multiformats/go-multiaddr v0.16.1 // indirect
 	github.com/multiformats/go-multiaddr-dns v0.6.0 // indirect
 	github.com/multiformats/go-multiaddr-fmt v0.1.0 // indirect
 	github.com/multiformats/go-multibase v0.3.0 // indirect
@@ -110,7 +112,6 @@ require (
 	github.com/pion/webrtc/v4 v4.1.2 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/polydawn/refmt v0.90.0 // indirect
-	github.com/prometheus/client_golang v1.24.1 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect
 	github.com/prometheus/common v0.70.1 // indirect
 	github.com/prometheus/procfs v0.21.1 // indirect
@@ -126,7 +127,6 @@ require (
 	go.opentelemetry.io/otel v1.44.0 // indirect
 	go.opentelemetry.io/otel/metric v1.44.0 // indirect
 	go.opentelemetry.io/otel/trace v1.44.0 // indirect
-	go.uber.org/atomic v1.7.0 // indirect
 	go.uber.org/dig v1.19.0 // indirect
 	go.uber.org/fx v1.24.0 // indirect
 	go.uber.org/mock v0.6.0 // indirect
@@ -138,7 +138,6 @@ require (
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
@@ -146,7 +145,6 @@ require (
 	gonum.org/v1/gonum v0.17.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 	gopkg.in/warnings.v0 v0.1.2 // indirect
-	gopkg.in/yaml.v2 v2.4.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
