@@ -367,3 +367,37 @@ func TestAbsent(t *testing.T) {
 		}
 	})
 }
+
+// A member that hangs and that nobody can stand in for costs a put a moment for each window, not its whole patience for
+// each block; and members that are known to be absent do not hold up the news that a block is unavailable.
+func TestNobodyToStandIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(20)
+		swarm.set(hung, swarm.ids[3])
+		var away []dhash.ID
+		g := swarm.open(t, func(c *gateway.Config) {
+			c.Absent = func(id dhash.ID) bool { return slices.Contains(away, id) }
+		})
+		begin := time.Now()
+		var blocks [][]byte
+		for i := range 60 {
+			blocks = append(blocks, ventitest.Random(uint64(i), 1<<20))
+		}
+		scores := mustPut(t, g, blocks...)
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("60 blocks took %v", took)
+		}
+		if rep := g.Report(); rep.Below != 0 || rep.Fragments != 60*19 {
+			t.Errorf("%+v", rep)
+		}
+		away = swarm.ids[:13]
+		swarm.set(hung, away...)
+		begin = time.Now()
+		if _, err := g.Get(t.Context(), scores[0]); !errors.Is(err, venti.ErrUnavailable) {
+			t.Errorf("Get: %v", err)
+		}
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("it took %v to say that the block is unavailable", took)
+		}
+	})
+}

@@ -19,8 +19,11 @@ import (
 const (
 	// When an answer is later than this, or than the member's 95th percentile if that is known, another member is asked.
 	hedgeFloor   = 20 * time.Millisecond
-	hedgeUnknown = 300 * time.Millisecond
+	hedgeUnknown = 200 * time.Millisecond
 	hedgeMax     = 2 * time.Second
+
+	// When nobody is left who may answer but members that are known to be absent, they have this long to prove otherwise.
+	lastChance = 2 * time.Second
 
 	maxAvoid = peer.MaxAvoid      // codings that turned out to be junk, for one block
 	maxSeen  = 4 * dhash.MaxTotal // members that one block is looked for at
@@ -155,12 +158,17 @@ type answer struct {
 func (f *getting) run() ([]byte, dhash.Coding, error) {
 	patience := time.NewTimer(f.g.cfg.Patience)
 	defer patience.Stop()
+	last := false
 	tick := time.NewTimer(hedgeUnknown)
 	defer tick.Stop()
 	for {
 		f.ask()
 		if len(f.out) == 0 && !f.lookup() {
 			return nil, dhash.Coding{}, f.verdict()
+		}
+		if !last && f.onlyAbsent() { // the DHT, if it is asked, may know others
+			last = true
+			patience.Reset(min(lastChance, f.g.cfg.Patience))
 		}
 		tick.Reset(f.nextHedge())
 		select {
@@ -181,6 +189,21 @@ func (f *getting) run() ([]byte, dhash.Coding, error) {
 			return nil, dhash.Coding{}, fmt.Errorf("%w: the gateway was closed", venti.ErrUnavailable)
 		}
 	}
+}
+
+// onlyAbsent reports whether nobody is left to wait for but members that are known to be absent.
+func (f *getting) onlyAbsent() bool {
+	for id := range f.out {
+		if !f.g.cfg.Absent(id) {
+			return false
+		}
+	}
+	for i := range f.queue {
+		if !f.g.cfg.Absent(f.queue[i].ID) {
+			return false
+		}
+	}
+	return true
 }
 
 // missing returns how many more good fragments it takes, in the best case.

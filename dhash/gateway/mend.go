@@ -21,8 +21,10 @@ func (f *getting) blame(block []byte, coding dhash.Coding) {
 	for c, other := range f.groups {
 		for i, fr := range other.fragments {
 			if c != coding && fr.Code == code && fr.Length == len(block) {
-				f.g.cfg.Log.Warn("member holds a fragment that is not of this block", slog.String("block", f.score.Short()),
-					slog.Int("index", i))
+				for _, m := range other.from {
+					f.g.cfg.Log.Warn("member holds a fragment that is not of this block", slog.String("member", m.ID.Short()),
+						slog.String("block", f.score.Short()), slog.Int("index", i))
+				}
 				f.bad = append(f.bad, other.from...)
 				break
 			}

@@ -176,7 +176,7 @@ func (p *putting) wait() error {
 	patience := time.NewTimer(putTimeout)
 	defer patience.Stop()
 	reached := false
-	for len(p.out) > 0 {
+	for len(p.out) > 0 && !(reached && p.hopeless()) {
 		select {
 		case a := <-p.results:
 			p.flights--
@@ -199,6 +199,16 @@ func (p *putting) wait() error {
 		}
 	}
 	return p.verdict()
+}
+
+// hopeless reports whether nothing is under way but to members that lag, and nobody is left to stand in for them.
+func (p *putting) hopeless() bool {
+	for _, m := range p.out {
+		if !p.g.lags(m.ID) {
+			return false
+		}
+	}
+	return len(p.spares) == 0
 }
 
 // take deals with the end of an attempt.
@@ -264,7 +274,7 @@ func (p *putting) why() string {
 // cause names the kind of a failure.
 func cause(err error) string {
 	for _, known := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrBusy, dhash.ErrStranger,
-		dhash.ErrFragment, dhash.ErrNoFragment, context.DeadlineExceeded} {
+		dhash.ErrFragment, dhash.ErrNoFragment, context.DeadlineExceeded, venti.ErrUnavailable} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
