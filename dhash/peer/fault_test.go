@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/peer"
@@ -254,7 +256,11 @@ func TestRestart(t *testing.T) {
 	a, b := newHost(t), newHost(t)
 	know(a, b)
 	_, stop := serve(t, b, &holder{}, everybody())
-	c := client(t, a, peer.ClientConfig{})
+	c := client(t, a, peer.ClientConfig{Connect: func(ctx context.Context, id dhash.ID) error {
+		// Whoever connects decides when to try again (package member); libp2p would wait for ever longer.
+		a.Network().(*swarm.Swarm).Backoff().Clear(libpeer.ID(id))
+		return a.Connect(ctx, libpeer.AddrInfo{ID: libpeer.ID(id)})
+	}})
 	if err := c.Ping(soon(t), idOf(b)); err != nil {
 		t.Fatal(err)
 	}

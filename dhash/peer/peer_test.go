@@ -232,9 +232,9 @@ func soon(t testing.TB) context.Context {
 // eventually polls until ok or for ten seconds.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not seen in ten seconds: %s", what)
+			t.Fatalf("not seen in half a minute: %s", what)
 		}
 	}
 }
