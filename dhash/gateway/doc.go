@@ -7,9 +7,9 @@
 // insert, and PAST's replica diversion, Rowstron and Druschel, SOSP 2001, section 3.3). Sync waits for all of it. What was
 // stored below the threshold is said in the Report, and what cannot be brought back at all makes Sync fail.
 //
-// A Get asks the members that answer fastest for one fragment more than the block needs, asks another whenever an answer
-// is later than that member's 95th percentile or is bad, and decodes as soon as enough good fragments of one coding are
-// there (hedged requests: Dean and Barroso, "The tail at scale", CACM 2013). The block's score has the last word. A member
+// A Get asks the members that answer fastest for as many fragments as the block needs, one more while it does not know how
+// fast they are, asks another whenever an answer is later than that member's 95th percentile or is bad, and decodes as soon
+// as enough good fragments of one coding are there (hedged requests: Dean and Barroso, "The tail at scale", CACM 2013). The block's score has the last word. A member
 // whose fragment was bad is named, and is sent the right one.
 //
 // Which members hold a block is computed from the roster (package placement). No lookup and no roster request is made for a

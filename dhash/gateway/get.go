@@ -86,6 +86,13 @@ func (g *Gateway) fetch(ctx context.Context, s venti.Score) ([]byte, dhash.Codin
 		f.seen[m.ID] = true
 	}
 	block, coding, err := f.run()
+	if err == nil {
+		for id, a := range f.out {
+			if a.hedged {
+				g.slow.strike(id)
+			}
+		}
+	}
 	cancel()
 	for ; f.flights > 0; f.flights-- {
 		<-f.results
@@ -123,6 +130,7 @@ type getting struct {
 	seen    map[dhash.ID]bool  // was in the queue once
 	out     map[dhash.ID]asked
 	flights int
+	spare   int // requests beyond what is missing
 	results chan answer
 
 	groups   map[dhash.Coding]*group
@@ -220,7 +228,8 @@ func (f *getting) missing() int {
 	return least
 }
 
-// ask keeps one request more under way than fragments are missing. Requests that lag do not count.
+// ask keeps as many requests under way as fragments are missing, and one more while it is not known of all who are asked
+// how fast they are. Requests that lag do not count.
 func (f *getting) ask() {
 	waiting := 0
 	for _, a := range f.out {
@@ -228,7 +237,7 @@ func (f *getting) ask() {
 			waiting++
 		}
 	}
-	for ; waiting < f.missing()+1 && len(f.queue) > 0; waiting++ {
+	for ; waiting < f.missing()+f.spare && len(f.queue) > 0; waiting++ {
 		f.request(f.queue[0])
 		f.queue = f.queue[1:]
 	}
@@ -239,6 +248,8 @@ func (f *getting) request(m placement.Member) {
 	wait := hedgeUnknown
 	if p95 > 0 {
 		wait = min(max(p95, hedgeFloor), hedgeMax)
+	} else {
+		f.spare = 1
 	}
 	f.out[m.ID] = asked{late: time.Now().Add(wait)}
 	f.flights++
@@ -279,13 +290,10 @@ func (f *getting) hedge() {
 
 // take deals with an answer.
 func (f *getting) take(a answer) {
-	was := f.out[a.member.ID]
 	delete(f.out, a.member.ID)
 	switch {
 	case a.err == nil:
-		if was.hedged {
-			f.g.slow.set(a.member.ID)
-		}
+		f.g.slow.clear(a.member.ID)
 		gr := f.groups[a.coding]
 		if gr == nil {
 			gr = &group{need: a.fragment.Code.Need, fragments: map[int]*dhash.Fragment{}}

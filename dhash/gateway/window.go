@@ -32,9 +32,14 @@ type slowness struct {
 
 // A lag says until when a member is left for last, and for how long it was.
 type lag struct {
-	until time.Time
-	span  time.Duration
+	until   time.Time
+	span    time.Duration
+	strikes int // requests in a row that were given up
 }
+
+// maxStrikes is how many requests in a row a member may fail to answer before somebody else has, until it counts as
+// lagging. One in twenty is late by the meaning of the 95th percentile.
+const maxStrikes = 3
 
 // A member that lags is left for last for slowFirst, and for twice as long each time that it does so again; up to slowMax.
 const (
@@ -53,10 +58,23 @@ func (s *slowness) set(id dhash.ID) {
 		return // said by several at once
 	}
 	l.span = min(max(slowFirst, 2*l.span), slowMax)
-	l.until = now.Add(l.span)
+	l.until, l.strikes = now.Add(l.span), 0
 	s.members[id] = l
 }
 
+// strike notes that a request to a member was given up because others were quicker.
+func (s *slowness) strike(id dhash.ID) {
+	s.mu.Lock()
+	l := s.members[id]
+	l.strikes++
+	s.members[id] = l
+	s.mu.Unlock()
+	if l.strikes >= maxStrikes {
+		s.set(id)
+	}
+}
+
+// clear notes that a member has answered.
 func (s *slowness) clear(id dhash.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
