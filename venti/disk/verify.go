@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+
+	"golang.org/x/sys/unix"
 
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
@@ -70,7 +73,7 @@ func (v *verifier) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := v.x.Flush(ctx); err != nil {
+	if err := v.flush(ctx); err != nil {
 		return err
 	}
 	if err := v.rows(ctx, func(s venti.Score, r row, err error) error { return v.row(ctx, s, r, err) }); err != nil {
@@ -79,7 +82,18 @@ func (v *verifier) run(ctx context.Context) error {
 	for loc, err := range v.damaged {
 		v.report(venti.Score{}, loc, err)
 	}
-	return v.x.Flush(ctx)
+	return v.flush(ctx)
+}
+
+// flush writes what was put right to the index. On a full disk it waits in memory, where all who ask see it: a full disk
+// is a time when one wants to know what is whole.
+func (v *verifier) flush(ctx context.Context) error {
+	err := v.x.Flush(ctx)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		v.log.Warn("the index could not be written", slog.Any("err", err))
+		return nil
+	}
+	return err
 }
 
 // segment looks at all records of a segment.

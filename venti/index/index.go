@@ -251,7 +251,9 @@ func (x *Index) Remove(key []byte) {
 	x.mustFlush.Store(true)
 }
 
-// Close writes what the next Open could not find out by itself, and closes the datastore.
+// Close writes what the next Open could not find out by itself, and closes the datastore. On a full disk it writes
+// nothing, and that is no failure: rows come back from the arenas, and what only the rows said (that a record is damaged,
+// or not needed) is found out again.
 func (x *Index) Close() error {
 	x.bg.Wait()
 	var err error
@@ -261,6 +263,10 @@ func (x *Index) Close() error {
 	}
 	if !x.cfg.ReadOnly && (x.mustFlush.Load() || x.waiting() > rows || x.unflushed.Load() > bytes) {
 		err = x.Flush(context.Background())
+	}
+	if errors.Is(err, ErrNoRoom) {
+		x.reportFlush(err)
+		err = nil
 	}
 	return errors.Join(err, x.close())
 }
