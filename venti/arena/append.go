@@ -52,7 +52,7 @@ func (a *Arena) Append(kind byte, key, data []byte) (Loc, error) {
 
 	if loc.End()-from >= writebackStep {
 		startWriteback(f, from, loc.End()-from)
-		giveBack(f, from-writebackStep)
+		giveBack(f, 0, from-writebackStep)
 	}
 	return loc, nil
 }
@@ -160,7 +160,7 @@ func (a *Arena) seal(id uint32, done chan struct{}) {
 		return
 	}
 	if s, f, err := a.acquire(id); err == nil { // else it was removed meanwhile
-		giveBack(f, s.size.Load())
+		giveBack(f, 0, s.size.Load())
 		a.release(s)
 	}
 }

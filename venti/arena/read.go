@@ -2,6 +2,10 @@ package arena
 
 import "fmt"
 
+// giveBackFrom is the length in bytes from which the memory that a record takes in the kernel is given back once it was
+// read (append.go says why). Shorter ones are read again more often, and are hardly worth a system call.
+const giveBackFrom = 96 << 10
+
 // Read reads the record at loc with one pread into dst, or into a new buffer if dst has too little capacity. The
 // record's Key and Data alias that buffer.
 //
@@ -42,6 +46,9 @@ func (a *Arena) read(loc Loc, n int, dst []byte) (Record, error) {
 			return Record{}, &DamageError{Loc: loc, Reason: "the segment's file is too short"}
 		}
 		return Record{}, err
+	}
+	if n >= giveBackFrom && !a.rereads.Load() { // whoever needs it again soon has a cache of what is in it
+		giveBack(f, int64(loc.Offset), int64(n))
 	}
 	if n == int(loc.Length) {
 		return parseRecord(dst, loc)

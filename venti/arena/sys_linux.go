@@ -59,10 +59,10 @@ func startWriteback(f *os.File, off, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// giveBack tells the kernel that the first n bytes of f need not be kept in memory. It is a hint, which passes over what
+// giveBack tells the kernel that n bytes of f from off on need not be kept in memory. It is a hint, which passes over what
 // is not on the disk yet.
-func giveBack(f *os.File, n int64) {
+func giveBack(f *os.File, off, n int64) {
 	if n > 0 { // 0 would mean all of the file
-		_ = unix.Fadvise(int(f.Fd()), 0, n, unix.FADV_DONTNEED)
+		_ = unix.Fadvise(int(f.Fd()), off, n, unix.FADV_DONTNEED)
 	}
 }
