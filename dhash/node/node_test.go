@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -291,5 +292,27 @@ func TestRefused(t *testing.T) {
 	_, err := node.Dial(t.Context(), node.ClientConfig{Folder: s.folders[2], Owner: owner(1), Log: s.log})
 	if !errors.Is(err, dhash.ErrStranger) || !strings.Contains(err.Error(), "used up") {
 		t.Errorf("Dial: %v", err)
+	}
+}
+
+// A client is answered by the members' DHT, though it is none of them, and finds those that are closest to a block.
+func TestClientLookup(t *testing.T) {
+	s := found(t, 5)
+	c := s.dial(2)
+	score := venti.Sum([]byte("never put"))
+	var ids []dhash.ID
+	for deadline := time.Now().Add(30 * time.Second); len(ids) < 5; { // the table fills one by one
+		if time.Now().After(deadline) {
+			t.Fatalf("found %d members, want 5", len(ids))
+		}
+		ids = must(c.Lookup(t.Context(), score))(t)
+	}
+	want := slices.Clone(s.folders)
+	key := dhash.KeyOf(score)
+	slices.SortFunc(want, func(a, b *node.Folder) int { return key.Compare(a.ID().Key(), b.ID().Key()) })
+	for i, f := range want {
+		if ids[i] != f.ID() {
+			t.Errorf("member %d is %s, want %s", i, ids[i].Short(), f.ID().Short())
+		}
 	}
 }

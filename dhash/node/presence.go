@@ -41,8 +41,10 @@ type presence struct {
 	mu     sync.Mutex // protects grants
 	grants map[dhash.Owner][]byte
 
+	life    context.Context // of what runs in the background
 	stop    context.CancelFunc
 	work    sync.WaitGroup
+	joining sync.Once  // the DHT
 	failure chan error // has an element when this node is shut out
 }
 
@@ -98,7 +100,7 @@ func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {
 	}
 	closed := p.service.MembersOnly(p.host)
 	p.dht, err = kad.New(closed, kad.Config{Client: cfg.chain.Role() != member.RoleMember, Log: cfg.log,
-		Member:  func(id libpeer.ID) bool { return p.service.IsMember(dhash.ID(id)) },
+		Member:  func(id libpeer.ID) bool { return p.service.Admitted(dhash.ID(id)) }, // clients ask, and never answer
 		Connect: p.service.Meet,
 		Seeds:   p.seeds})
 	if err != nil {
@@ -125,19 +127,21 @@ func (p *presence) seeds() []libpeer.AddrInfo {
 	return list
 }
 
-// start runs what has to run. A client's DHT is left alone: it is asked only for blocks that the roster does not lead to.
-func (p *presence) start(runDHT bool) {
-	ctx, stop := context.WithCancel(context.Background())
-	p.stop = stop
+// start runs what has to run. A client keeps its part of the DHT up only from when it first looks a block up there.
+func (p *presence) start(joinDHT bool) {
+	p.life, p.stop = context.WithCancel(context.Background())
 	p.work.Go(func() {
-		if err := p.service.Run(ctx); err != nil {
+		if err := p.service.Run(p.life); err != nil {
 			p.failure <- err
 		}
 	})
-	if runDHT {
-		p.work.Go(func() { _ = p.dht.Run(ctx) }) // ends with ctx
+	if joinDHT {
+		p.joining.Do(p.join)
 	}
 }
+
+// join runs this node's part of the DHT.
+func (p *presence) join() { p.work.Go(func() { _ = p.dht.Run(p.life) }) } // ends with life
 
 // close ends everything, in the order of dependence.
 func (p *presence) close() error {
@@ -213,8 +217,19 @@ func (p *presence) gateway(s Session, peers gateway.Peers) (*gateway.Gateway, er
 		Lookup: p.lookup})
 }
 
+// joinTime bounds how long a client waits for the DHT to know anybody.
+const joinTime = 5 * time.Second
+
 // lookup asks the DHT who is closest to a block.
 func (p *presence) lookup(ctx context.Context, s venti.Score) ([]dhash.ID, error) {
+	p.joining.Do(func() {
+		p.join()
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for end := time.Now().Add(joinTime); p.dht.Size() == 0 && ctx.Err() == nil && time.Now().Before(end); {
+			<-tick.C
+		}
+	})
 	return p.dht.Closest(ctx, s, 20)
 }
 
