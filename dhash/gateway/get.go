@@ -48,8 +48,7 @@ func (g *Gateway) get(ctx context.Context, s venti.Score) ([]byte, error) {
 	if block := g.inFlight(s); block != nil {
 		return block, nil
 	}
-	block, _, err := g.fetch(ctx, s)
-	return block, err
+	return g.fetch(ctx, s)
 }
 
 // inFlight returns a block that is on its way to its holders, or nil.
@@ -72,8 +71,8 @@ func (g *Gateway) inFlight(s venti.Score) []byte {
 	return block
 }
 
-// fetch gets a block from its holders, and says which coding it was decoded from.
-func (g *Gateway) fetch(ctx context.Context, s venti.Score) ([]byte, dhash.Coding, error) {
+// fetch gets a block from its holders.
+func (g *Gateway) fetch(ctx context.Context, s venti.Score) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	table := g.cfg.Table()
 	code := g.cfg.Code(max(1, table.Len()), false)
@@ -100,7 +99,7 @@ func (g *Gateway) fetch(ctx context.Context, s venti.Score) ([]byte, dhash.Codin
 	if err == nil {
 		f.blame(block, coding)
 	}
-	return block, coding, err
+	return block, err
 }
 
 // ranked orders members by how soon an answer is to be expected. Those that lagged or are absent come last.

@@ -119,7 +119,8 @@ func (p *putting) claimed(members []placement.Member) bool {
 	return false
 }
 
-// start begins to place fragment index at m. A member that lagged lately, is absent or full is passed over if another can be had.
+// start begins to place fragment index at m. A member that lagged lately, is absent or full is passed over if another
+// can be had.
 func (p *putting) start(index int, m placement.Member, claim bool) {
 	for (m.Full || p.g.lags(m.ID)) && len(p.spares) > 0 {
 		if _, ok := p.full[index]; !ok && m.Full {
@@ -188,9 +189,10 @@ func (p *putting) wait() error {
 			}
 		case <-lag.C:
 			p.hedge()
-			lag.Reset(lagLimit)
 			if reached {
 				lag.Reset(2 * lagFloor)
+			} else {
+				lag.Reset(lagLimit)
 			}
 		case <-patience.C:
 			return p.verdict()
