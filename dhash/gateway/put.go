@@ -22,6 +22,9 @@ const (
 	// as long as it took; and in any case after lagLimit.
 	lagFloor = 300 * time.Millisecond
 	lagLimit = 10 * time.Second
+
+	// With nobody to stand in for it, a member has so long before it counts as lagging: it may have to be dialled again.
+	lagAlone = 1500 * time.Millisecond
 )
 
 // putting is a block on its way to its holders.
@@ -244,7 +247,9 @@ func (p *putting) take(a attempt) {
 // hedge sends every fragment that is still under way to another member as well, and remembers who lagged.
 func (p *putting) hedge() {
 	for index, m := range p.out {
-		p.g.slow.set(m.ID)
+		if len(p.spares) > 0 || time.Since(p.began) >= lagAlone {
+			p.g.slow.set(m.ID)
+		}
 		if len(p.spares) > 0 {
 			p.g.cfg.Log.Info("member lags; its fragment goes to another one as well", slog.String("member", m.ID.Short()),
 				slog.String("block", p.enc.Score.Short()))
