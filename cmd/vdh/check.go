@@ -10,7 +10,6 @@ import (
 
 	"ventidhash/snapshot/check"
 	"ventidhash/venti"
-	"ventidhash/venti/disk"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -71,21 +70,41 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	var now tallyOf[check.Progress]
 	cfg.Progress = now.store
 	stop := a.watch(ctx, "check", 0, func() tally { return checkTally(now.load(), len(r.snaps), a.disk != nil) })
-	if a.disk != nil {
-		// All contents of the store are read only if all are asked for: also those that no snapshot needs, since a later
-		// backup may build on them.
-		var store disk.VerifyReport
-		store, err = a.disk.Verify(ctx, readData && r.all, func(d disk.Damage) { r.records = append(r.records, d) })
-		r.store = &store
-	}
-	if err == nil {
+	look := func() (err error) {
 		r.found, err = check.Run(ctx, src, owner.RootKey(), r.snaps, cfg)
+		return err
+	}
+	if a.disk == nil {
+		err = look()
+	} else {
+		err = a.checkFolder(ctx, &r, look)
 	}
 	stop()
 	if err != nil {
 		return fmt.Errorf("the check did not come to its end: %w", err)
 	}
 	return a.reportCheck(&r)
+}
+
+// checkFolder looks at the snapshots, and at what lies on the disk: at the headers of all records, before, so that the
+// index is right, and at the contents that no snapshot needs if all contents are asked for, since a later backup may
+// build on them. If there is damage the second look at the disk may have found another copy.
+func (a *app) checkFolder(ctx context.Context, r *checkReport, look func() error) error {
+	verify := func(read func(venti.Score) bool) error {
+		store, err := a.disk.Verify(ctx, read, r.record)
+		r.store = &store
+		return err
+	}
+	if err := verify(nil); err != nil {
+		return err
+	}
+	if err := look(); err != nil || !r.readData || !r.all {
+		return err
+	}
+	if err := verify(func(s venti.Score) bool { return !r.found.HasRead(s) }); err != nil || r.found.OK() {
+		return err
+	}
+	return look()
 }
 
 func checkTally(p check.Progress, of int, folder bool) tally {

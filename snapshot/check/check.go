@@ -66,8 +66,12 @@ func Run(ctx context.Context, src *tree.Source, k seal.RootKey, snaps []snapshot
 	if err == nil && len(c.tally.damaged) > 0 {
 		err = c.name(ctx)
 	}
+	read := c.seen
+	if !cfg.ReadData || err != nil {
+		read = nil
+	}
 	r := Report{Snapshots: len(snaps), Files: c.files, Blocks: c.tally.now.Blocks, Bytes: c.tally.now.Bytes,
-		Damaged: c.tally.list(), complete: err == nil}
+		Damaged: c.tally.list(), complete: err == nil, read: read}
 	return r, err
 }
 
@@ -79,6 +83,7 @@ type checker struct {
 	snaps []snapshot.Snapshot
 	files uint64
 	tally *tally
+	seen  map[venti.Score]print // by the first pass, when it is over
 }
 
 // scan is the first pass. When it returns, nothing of it runs any more.
@@ -91,6 +96,7 @@ func (c *checker) scan(ctx context.Context) error {
 		s.cancel(err)
 	}
 	s.wait()
+	c.seen = s.seen
 	return ended(ctx) // with the error that came first
 }
 

@@ -1,6 +1,9 @@
 package check
 
 import (
+	"bytes"
+	"slices"
+
 	"ventidhash/venti"
 )
 
@@ -13,10 +16,19 @@ type Report struct {
 	Damaged   []Damage // sorted by score
 
 	complete bool // Run came to its end
+	read     map[venti.Score]print
 }
 
 // OK reports that all that there is was looked at and nothing is damaged.
 func (r *Report) OK() bool { return r.complete && len(r.Damaged) == 0 }
+
+// HasRead reports whether Run has read the block from the store and found it whole. Without Config.ReadData it says so
+// of none.
+func (r *Report) HasRead(s venti.Score) bool {
+	_, read := r.read[s]
+	_, damaged := slices.BinarySearchFunc(r.Damaged, s, func(d Damage, s venti.Score) int { return bytes.Compare(d.Score[:], s[:]) })
+	return read && !damaged
+}
 
 // A Damage is one block that is not as the snapshots need it.
 type Damage struct {

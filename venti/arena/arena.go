@@ -67,8 +67,7 @@ type Arena struct {
 	sealing   chan struct{} // closed when the segment before the active one is durable; nil if it is
 	failedNow atomic.Bool   // failed is set: lets Append look without mu
 
-	seq     atomic.Uint64 // bytes appended since Open; grows after the write
-	rereads atomic.Bool   // a segment was scanned with its data: who reads all reads again what is needed
+	seq atomic.Uint64 // bytes appended since Open; grows after the write
 
 	mu       sync.Mutex // protects the following, and the fields of segments
 	segments map[uint32]*segment

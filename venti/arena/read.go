@@ -47,7 +47,7 @@ func (a *Arena) read(loc Loc, n int, dst []byte) (Record, error) {
 		}
 		return Record{}, err
 	}
-	if n >= giveBackFrom && !a.rereads.Load() { // whoever needs it again soon has a cache of what is in it
+	if n >= giveBackFrom { // whoever needs it again soon has a cache of what is in it
 		giveBack(f, int64(loc.Offset), int64(n))
 	}
 	if n == int(loc.Length) {

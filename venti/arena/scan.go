@@ -30,9 +30,6 @@ func (a *Arena) Scan(id, from uint32, mode ScanMode, fn func(Loc, Record, error)
 		return err
 	}
 	defer a.release(s)
-	if mode == Data && from <= FirstOffset {
-		a.rereads.Store(true)
-	}
 	sc := scanner{r: f, id: id, size: s.size.Load(), mode: mode, fn: fn}
 	if from < segmentHeader {
 		if _, err := readUnique(f, id); errors.Is(err, ErrDamaged) {

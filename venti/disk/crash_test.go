@@ -34,7 +34,7 @@ func TestKill(t *testing.T) {
 		for i := range last + 1 {
 			wantAll(t, s, i, 1, 5000+i)
 		}
-		rep, err := s.Verify(t.Context(), true, func(d disk.Damage) { t.Errorf("damage: %+v", d) })
+		rep, err := s.Verify(t.Context(), every, func(d disk.Damage) { t.Errorf("damage: %+v", d) })
 		if err != nil || rep.Missing != 0 || rep.Dangling != 0 {
 			t.Errorf("%+v %v", rep, err)
 		}
@@ -248,7 +248,7 @@ func TestReadOnly(t *testing.T) {
 	if st, err := r.Stats(t.Context()); err != nil || st.Blocks != 100 {
 		t.Errorf("%+v %v", st, err)
 	}
-	rep, err := r.Verify(t.Context(), true, nil)
+	rep, err := r.Verify(t.Context(), every, nil)
 	if err != nil || rep.Records != 100 || rep.Damaged+rep.Missing+rep.Dangling != 0 {
 		t.Errorf("%+v %v", rep, err)
 	}

@@ -51,7 +51,7 @@ func TestIndexLost(t *testing.T) {
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 		s := open(t, c)
 		wantAll(t, s, 0, n, size)
-		rep, err := s.Verify(t.Context(), true, func(d disk.Damage) { t.Errorf("damage: %+v", d) })
+		rep, err := s.Verify(t.Context(), every, func(d disk.Damage) { t.Errorf("damage: %+v", d) })
 		if err != nil || rep.Blocks != n || rep.Missing+rep.Dangling != 0 {
 			t.Errorf("%+v %v", rep, err)
 		}
@@ -225,7 +225,7 @@ func flipped(t *testing.T, cfg disk.Config, at, n, size int) {
 		t.Errorf("byte %d: %d blocks are lost", at, len(lost))
 	}
 	reports, named := 0, 0
-	rep, err := s.Verify(t.Context(), true, func(d disk.Damage) {
+	rep, err := s.Verify(t.Context(), every, func(d disk.Damage) {
 		reports++
 		if len(lost) == 1 && d.Score == lost[0] {
 			named++
@@ -252,7 +252,7 @@ func TestRebuild(t *testing.T) {
 		for range 2 {
 			s := open(t, cfg.RebuildRows(rows))
 			wantAll(t, s, 0, n, size)
-			rep, err := s.Verify(t.Context(), false, nil)
+			rep, err := s.Verify(t.Context(), nil, nil)
 			if err != nil || rep.Blocks != n || rep.Missing+rep.Dangling+rep.Damaged != 0 {
 				t.Errorf("%d rows at a time: %+v %v", rows, rep, err)
 			}
@@ -268,5 +268,35 @@ func TestRebuild(t *testing.T) {
 			t.Errorf("%d rows at a time: %+v %v", rows, st, err)
 		}
 		closeStore(t, s)
+	}
+}
+
+// every has Verify read every block.
+func every(venti.Score) bool { return true }
+
+// TestVerifyRest: what the caller has read is not read again, a copy that Get does not read is.
+func TestVerifyRest(t *testing.T) {
+	const n, size = 20, 2000
+	cfg := disk.Config{Dir: t.TempDir()}
+	s := open(t, cfg)
+	putN(t, s, 0, n, size)
+	closeStore(t, s)
+	seg := filepath.Join(cfg.Dir, "arenas", "00000001.seg")
+	b, err := os.ReadFile(seg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[15*size+size/2] ^= 1 // in the contents of one
+	if err := os.WriteFile(seg, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, cfg)
+	defer closeStore(t, s)
+	for _, read := range []bool{false, true} {
+		asked, damaged := 0, 0
+		rep, err := s.Verify(t.Context(), func(venti.Score) bool { asked++; return read }, func(disk.Damage) { damaged++ })
+		if err != nil || asked != n || rep.Records != n || (damaged == 1) != read {
+			t.Errorf("reading %v: asked for %d, %d damaged: %+v %v", read, asked, damaged, rep, err)
+		}
 	}
 }

@@ -79,7 +79,7 @@ func afterStop(t *testing.T, what string, s *disk.Store, keep []venti.Score) {
 		}
 	}
 	_, _ = reclaim(t, s, among(keep))
-	rep, err := s.Verify(t.Context(), true, func(d disk.Damage) { t.Errorf("%s: %+v", what, d) })
+	rep, err := s.Verify(t.Context(), every, func(d disk.Damage) { t.Errorf("%s: %+v", what, d) })
 	if err != nil || rep.Missing+rep.Dangling != 0 {
 		t.Errorf("%s: %+v %v", what, rep, err)
 	}
@@ -167,7 +167,7 @@ func TestReclaimRace(t *testing.T) {
 			}
 		}
 		t.Logf("%d freed, %d asked for and kept", rr.BlocksFreed, kept)
-		rep, err := s.Verify(t.Context(), true, func(d disk.Damage) { t.Errorf("%+v", d) })
+		rep, err := s.Verify(t.Context(), every, func(d disk.Damage) { t.Errorf("%+v", d) })
 		if err != nil || rep.Missing+rep.Dangling != 0 {
 			t.Errorf("%+v %v", rep, err)
 		}

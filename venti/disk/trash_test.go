@@ -78,7 +78,7 @@ func TestReclaim(t *testing.T) {
 			}
 		}
 		wantAll(t, s, 0, 20, size)
-		rep, err := s.Verify(t.Context(), true, func(d disk.Damage) { t.Errorf("damage: %+v", d) })
+		rep, err := s.Verify(t.Context(), every, func(d disk.Damage) { t.Errorf("damage: %+v", d) })
 		if err != nil || rep.Blocks != 23 || rep.Missing != 0 {
 			t.Errorf("%+v %v", rep, err)
 		}

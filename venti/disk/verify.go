@@ -32,14 +32,16 @@ type VerifyReport struct {
 	Damaged  int64 // damaged records, also of blocks that are there twice or that nobody needs
 }
 
-// Verify compares the index with the arenas, row by row and record by record, and puts the index right. With readData
-// it also reads every block and compares it with its score. fn hears of each damage; it may be nil.
+// Verify compares the index with the arenas, row by row and record by record, and puts the index right. It also reads
+// the blocks for which read returns true, and compares each with its score; nil stands for none. A caller that has just
+// got a block from the store need not have it read again; a record that is not the one that Get reads is read in any
+// case, unless read is nil. fn hears of each damage; it may be nil.
 //
 // A block that turns out to be damaged is not there any more as far as Has and Put are concerned, so the next backup
 // that has it stores it again. Verify calls Own.
-func (s *Store) Verify(ctx context.Context, readData bool, fn func(Damage)) (rep VerifyReport, err error) {
+func (s *Store) Verify(ctx context.Context, read func(venti.Score) bool, fn func(Damage)) (rep VerifyReport, err error) {
 	err = s.tend(ctx, false, func(c *core) error {
-		v := verifier{core: c, readData: readData, fn: fn, damaged: map[arena.Loc]error{}}
+		v := verifier{core: c, read: read, fn: fn, damaged: map[arena.Loc]error{}}
 		err := v.run(ctx)
 		rep = v.rep
 		return err
@@ -53,10 +55,11 @@ func (s *Store) Verify(ctx context.Context, readData bool, fn func(Damage)) (rep
 // verifier is one run of Verify.
 type verifier struct {
 	*core
-	readData bool
-	fn       func(Damage)
-	rep      VerifyReport
-	damaged  map[arena.Loc]error // ranges of which nothing tells what they held
+	read    func(venti.Score) bool // nil: none
+	fn      func(Damage)
+	rep     VerifyReport
+	damaged map[arena.Loc]error // ranges of which nothing tells what they held
+	buf     []byte
 }
 
 func (v *verifier) report(s venti.Score, loc arena.Loc, err error) {
@@ -98,11 +101,7 @@ func (v *verifier) flush(ctx context.Context) error {
 
 // segment looks at all records of a segment.
 func (v *verifier) segment(ctx context.Context, seg arena.Segment) error {
-	mode := arena.Headers
-	if v.readData {
-		mode = arena.Data
-	}
-	return v.arena.Scan(seg.ID, 0, mode, func(loc arena.Loc, rec arena.Record, damage error) error {
+	return v.arena.Scan(seg.ID, 0, arena.Headers, func(loc arena.Loc, rec arena.Record, damage error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -116,19 +115,45 @@ func (v *verifier) segment(ctx context.Context, seg arena.Segment) error {
 		if err != nil || rec.Kind != kindBlock {
 			return nil // another program's
 		}
-		if v.readData && damage == nil && venti.Sum(rec.Data) != s {
-			damage = errors.New("bytes do not have this score")
-		}
-		if damage != nil {
-			v.report(s, loc, fmt.Errorf("%w: %w", venti.ErrCorrupt, damage))
+		good, err := v.good(ctx, s, loc)
+		switch {
+		case errors.Is(err, venti.ErrCorrupt):
+			v.report(s, loc, err)
 			return v.setBad(ctx, s, loc, true)
+		case err != nil:
+			return err
 		}
-		return v.record(ctx, s, loc)
+		return v.record(ctx, s, loc, good)
 	})
 }
 
-// record sees to it that there is a row for the good record at loc.
-func (v *verifier) record(ctx context.Context, s venti.Score, loc arena.Loc) error {
+// good reads the record of block s at loc, if it is to be read, and reports whether it has. An error that wraps
+// venti.ErrCorrupt says that the block is not there.
+func (v *verifier) good(ctx context.Context, s venti.Score, loc arena.Loc) (bool, error) {
+	if v.read == nil {
+		return false, nil
+	}
+	if !v.read(s) {
+		if r, ok, err := v.find(ctx, s); err != nil || ok && r.loc == loc {
+			return false, err
+		}
+	}
+	if cap(v.buf) < int(loc.Length) {
+		v.buf = make([]byte, loc.Length)
+	}
+	rec, err := v.arena.Read(loc, v.buf)
+	if errors.Is(err, arena.ErrDamaged) {
+		return false, fmt.Errorf("%w: %w", venti.ErrCorrupt, err)
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, verify(s, loc, rec)
+}
+
+// record sees to it that there is a row for the record at loc, which is good, as far as its header says or because it
+// was read.
+func (v *verifier) record(ctx context.Context, s venti.Score, loc arena.Loc, good bool) error {
 	defer v.x.FlushSoon()
 	defer v.lockScore(s).Unlock()
 	r, ok, err := v.find(ctx, s)
@@ -138,7 +163,7 @@ func (v *verifier) record(ctx context.Context, s venti.Score, loc arena.Loc) err
 	case !ok:
 		v.rep.Missing++
 		v.setState(s, row{loc: loc})
-	case r.bad && (v.readData || r.loc != loc):
+	case r.bad && (good || r.loc != loc):
 		// The row's record is bad and this one is not, or has turned out not to be.
 		r.bad, r.loc = false, loc
 		v.setState(s, r)
