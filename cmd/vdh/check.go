@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ventidhash/snapshot/check"
 	"ventidhash/venti"
+	"ventidhash/venti/disk"
 )
 
 func newCheck(a *app) *cobra.Command {
@@ -86,25 +88,29 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	return a.reportCheck(&r)
 }
 
-// checkFolder looks at the snapshots, and at what lies on the disk: at the headers of all records, before, so that the
-// index is right, and at the contents that no snapshot needs if all contents are asked for, since a later backup may
-// build on them. If there is damage the second look at the disk may have found another copy.
+// checkFolder looks at the snapshots, and at what lies on the disk. If all contents are asked for, those that no snapshot
+// needs are read too, since a later backup may build on them.
 func (a *app) checkFolder(ctx context.Context, r *checkReport, look func() error) error {
 	verify := func(read func(venti.Score) bool) error {
-		store, err := a.disk.Verify(ctx, read, r.record)
+		store, err := a.disk.Verify(ctx, read, func(d disk.Damage) { r.records = append(r.records, d) })
 		r.store = &store
 		return err
 	}
-	if err := verify(nil); err != nil {
-		return err
+	if !r.readData || !r.all {
+		if err := verify(nil); err != nil { // first, so that the index is right
+			return err
+		}
+		return look()
 	}
-	if err := look(); err != nil || !r.readData || !r.all {
+	// A read that waits for the disk keeps its processor from other goroutines for a while.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0)))
+	if err := look(); err != nil {
 		return err
 	}
 	if err := verify(func(s venti.Score) bool { return !r.found.HasRead(s) }); err != nil || r.found.OK() {
 		return err
 	}
-	return look()
+	return look() // the index is right now, and where there is another copy it points at that
 }
 
 func checkTally(p check.Progress, of int, folder bool) tally {

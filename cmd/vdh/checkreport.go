@@ -55,16 +55,6 @@ type checkSummary struct {
 	Seconds      float64 `json:"seconds"`
 }
 
-// record notes a damaged record; it may be told of one twice.
-func (r *checkReport) record(d disk.Damage) {
-	same := func(o disk.Damage) bool { return o.Segment == d.Segment && o.Offset == d.Offset }
-	if i := slices.IndexFunc(r.records, same); i >= 0 {
-		r.records[i] = d
-		return
-	}
-	r.records = append(r.records, d)
-}
-
 // damage returns the JSON line of d.
 func (r *checkReport) damage(d check.Damage) damageLine {
 	line := damageLine{Type: "damage", State: state(d.Err), Error: d.Err.Error(), Touched: []touchLine{}}
@@ -151,8 +141,7 @@ func (a *app) reportCheck(r *checkReport) error {
 		s := checkSummary{Type: "summary", OK: r.found.OK(), ReadData: r.readData, Snapshots: r.found.Snapshots,
 			Files: r.found.Files, Blocks: r.found.Blocks, Read: r.found.Bytes, Damaged: damaged, Seconds: time.Since(r.begin).Seconds()}
 		if r.store != nil {
-			damaged := int64(len(r.records))
-			s.StoreRecords, s.StoreDamaged = &r.store.Records, &damaged
+			s.StoreRecords, s.StoreDamaged = &r.store.Records, &r.store.Damaged
 		}
 		if err := a.print(s); err != nil {
 			return err
