@@ -179,7 +179,11 @@ func (x *Index) openDatastore(ctx context.Context) error {
 	x.ds, x.db = d, d.DB
 	x.close = func() error {
 		x.close = func() error { return nil }
-		return closeBadger(d)
+		err := closeBadger(d)
+		if err == nil && x.cfg.Group == 0 { // groups may be too long for the tree
+			freeLogs(x.cfg.Dir)
+		}
+		return err
 	}
 	return nil
 }
