@@ -29,6 +29,7 @@ require (
 	golang.org/x/sync v0.24.0 // a semaphore that counts bytes
 	golang.org/x/sys v0.49.0 // system calls that the standard library lacks
 	golang.org/x/term v0.47.0 // is this a terminal, and how wide
+	lukechampine.com/blake3 v1.4.1 // the nodes of BLAKE3's tree, for proofs about a part of a content
 )
 
 require (
@@ -146,7 +147,6 @@ require (
 	google.golang.org/protobuf v1.36.11 // indirect
 	gopkg.in/warnings.v0 v0.1.2 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
-	lukechampine.com/blake3 v1.4.1 // indirect
 )
 
 tool honnef.co/go/tools/cmd/staticcheck

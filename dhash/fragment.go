@@ -125,9 +125,11 @@ func CodingOf(s venti.Score, length int, c Code, root Hash) Coding {
 
 // Coding returns the coding that the fragment belongs to, which it computes from the payload: if it is not the expected
 // one, the fragment is bad. f must have passed Validate.
-func (f *Fragment) Coding() Coding {
-	root := climb(HashPayload(f.Payload), f.Index, f.Code.Total, f.Proof)
-	return CodingOf(f.Score, f.Length, f.Code, root)
+func (f *Fragment) Coding() Coding { return f.codingOf(HashPayload(f.Payload)) }
+
+// codingOf returns the coding that the fragment belongs to if its payload has the given hash.
+func (f *Fragment) codingOf(payload Hash) Coding {
+	return CodingOf(f.Score, f.Length, f.Code, climb(payload, f.Index, f.Code.Total, f.Proof))
 }
 
 // Validate returns an error that wraps ErrFragment if a field does not fit the others.
@@ -158,13 +160,19 @@ func (f *Fragment) validateHeader() error {
 
 // AppendHeader appends everything of the fragment's encoding but the payload, which follows it: so that a payload can
 // be sent from where it is.
-func (f *Fragment) AppendHeader(b []byte) []byte {
-	b = append(b, fragmentVersion)
+func (f *Fragment) AppendHeader(b []byte) []byte { return f.appendHeader(b, fragmentVersion) }
+
+func (f *Fragment) appendHeader(b []byte, version byte) []byte {
+	b = append(b, version)
 	b = append(b, f.Score[:]...)
 	b = venti.AppendUint(b, uint64(f.Length))
 	b = append(b, byte(f.Code.Need), byte(f.Code.Total), byte(f.Index))
-	for _, h := range f.Proof {
-		b = append(b, h[:]...)
+	return appendHashes(b, f.Proof)
+}
+
+func appendHashes(b []byte, hashes []Hash) []byte {
+	for i := range hashes {
+		b = append(b, hashes[i][:]...)
 	}
 	return b
 }
@@ -176,7 +184,20 @@ func (f *Fragment) Append(b []byte) []byte { return append(f.AppendHeader(b), f.
 // see Coding. The payload aliases b. Errors wrap ErrFragment.
 func ParseFragment(b []byte) (*Fragment, error) {
 	d := venti.NewDecoder(b)
-	if v := d.Byte(); d.Err() == nil && v != fragmentVersion {
+	f, err := parseHeader(d, fragmentVersion)
+	if err != nil {
+		return nil, err
+	}
+	if want := f.Code.PayloadSize(f.Length); d.Len() != want {
+		return nil, fmt.Errorf("%w: payload of %d bytes, want %d", ErrFragment, d.Len(), want)
+	}
+	f.Payload = b[len(b)-d.Len():]
+	return f, nil
+}
+
+// parseHeader reads what AppendHeader wrote, which begins with the given version.
+func parseHeader(d *venti.Decoder, version byte) (*Fragment, error) {
+	if v := d.Byte(); d.Err() == nil && v != version {
 		return nil, fmt.Errorf("%w: version %d is not known to this program", ErrFragment, v)
 	}
 	f := &Fragment{}
@@ -185,20 +206,19 @@ func ParseFragment(b []byte) (*Fragment, error) {
 	f.Code = Code{Need: int(d.Byte()), Total: int(d.Byte())}
 	f.Index = int(d.Byte())
 	if d.Err() == nil && f.Code.Validate() == nil && f.Index < f.Code.Total {
-		f.Proof = make([]Hash, ProofLen(f.Index, f.Code.Total))
-		for i := range f.Proof {
-			copy(f.Proof[i][:], d.Fixed(len(f.Proof[i])))
-		}
+		f.Proof = parseHashes(d, ProofLen(f.Index, f.Code.Total))
 	}
 	if err := d.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFragment, err)
 	}
-	if err := f.validateHeader(); err != nil {
-		return nil, err
+	return f, f.validateHeader()
+}
+
+// parseHashes reads n hashes.
+func parseHashes(d *venti.Decoder, n int) []Hash {
+	hashes := make([]Hash, n)
+	for i := range hashes {
+		copy(hashes[i][:], d.Fixed(len(hashes[i])))
 	}
-	if want := f.Code.PayloadSize(f.Length); d.Len() != want {
-		return nil, fmt.Errorf("%w: payload of %d bytes, want %d", ErrFragment, d.Len(), want)
-	}
-	f.Payload = b[len(b)-d.Len():]
-	return f, nil
+	return hashes
 }

@@ -36,7 +36,7 @@ func vectors(t testing.TB) []vector {
 		v.expect = strings.TrimPrefix(lines[2], "expect: ")
 		all = append(all, v)
 	}
-	if len(all) < 90 {
+	if len(all) < 130 {
 		t.Fatalf("only %d vectors", len(all))
 	}
 	return all
@@ -45,7 +45,7 @@ func vectors(t testing.TB) []vector {
 // meaning returns what a vector means, in the words of vectors.py.
 func meaning(v vector) (string, error) {
 	data, err := hex.DecodeString(v.data)
-	if err != nil && v.kind != "code" {
+	if err != nil && v.kind != "code" && v.kind != "nonce" {
 		return "", err
 	}
 	switch v.kind {
@@ -77,6 +77,24 @@ func meaning(v vector) (string, error) {
 		}
 		return fmt.Sprintf("%v %d %v %d %d %d %x", f.Score, f.Length, f.Code, f.Index, len(f.Proof), len(f.Payload),
 			f.Coding()), nil
+	case "leaf":
+		l, err := dhash.ParseLeaf(data)
+		if err != nil {
+			return "", err
+		}
+		if again := l.Append(nil); !bytes.Equal(again, data) {
+			return fmt.Sprintf("encodes to %x", again), nil
+		}
+		f := &l.Fragment
+		return fmt.Sprintf("%v %d %v %d %d %d %d %d %x", f.Score, f.Length, f.Code, f.Index, len(f.Proof), l.Number,
+			len(l.Path), len(l.Data), l.Coding()), nil
+	case "nonce":
+		var nonce uint64
+		var size int
+		if _, err := fmt.Sscanf(v.data, "%d/%d", &nonce, &size); err != nil {
+			return "", err
+		}
+		return fmt.Sprint(dhash.LeafNumber(nonce, size)), nil
 	}
 	return "", fmt.Errorf("kind %q", v.kind)
 }
@@ -88,7 +106,7 @@ func TestVectors(t *testing.T) {
 			switch {
 			case err != nil && v.expect != refused:
 				t.Errorf("%s: refused: %v", v.data, err)
-			case err != nil && v.kind == "fragment" && !errors.Is(err, dhash.ErrFragment):
+			case err != nil && (v.kind == "fragment" || v.kind == "leaf") && !errors.Is(err, dhash.ErrFragment):
 				t.Error(err)
 			case err == nil && got != v.expect:
 				t.Errorf("%s means %q, want %q", v.data, got, v.expect)

@@ -5,7 +5,7 @@ import hashlib
 import sys
 
 sys.dont_write_bytecode = True
-from blake3 import blake3  # noqa: E402
+from blake3 import blake3, tree  # noqa: E402
 
 MAX_BLOCK = 4 << 20
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -127,6 +127,76 @@ def not_fragments():
         out("fragment", name, data, "refused")
 
 
+def subtree(data, counter):
+    return b"".join(w.to_bytes(4, "little") for w in tree(data, counter, 0))
+
+
+def leaf_path(number, data, counter=0):
+    """The chaining values beside the way from a leaf up, as in path_of."""
+    if len(data) <= 1024:
+        return []
+    k = 1
+    while 2 * k * 1024 < len(data):
+        k *= 2
+    left, right = data[:k * 1024], data[k * 1024:]
+    if number < k:
+        return leaf_path(number, left, counter) + [subtree(right, counter + k)]
+    return leaf_path(number - k, right, counter + k) + [subtree(left, counter)]
+
+
+def leaf(name, length, need, total, index, number):
+    score = hashlib.sha256(name.encode()).digest()
+    payloads = payloads_of(length, need, total)
+    leaves = [blake3(p) for p in payloads]
+    path, inner = path_of(index, leaves), leaf_path(number, payloads[index])
+    coding = blake3(b"vdh coding\x01" + score + uint(length) + bytes([need, total]) + root_of(leaves))
+    content = payloads[index][number * 1024:(number + 1) * 1024]
+    data = header(score, uint(length), need, total, index, path) + uint(number) + b"".join(inner) + content
+    return data, (f"{score.hex()} {length} {need}/{total} {index} {len(path)} {number} {len(inner)} {len(content)} "
+                  f"{coding.hex()}")
+
+
+def leaves():
+    for name, length, need, total, index, number in [
+        ("of the empty block", 0, 1, 1, 0, 0), ("of an empty block in three", 0, 2, 3, 1, 0), ("one byte", 1, 1, 1, 0, 0),
+        ("64 bytes of eight", 100, 8, 20, 13, 0), ("one full", 1024, 1, 2, 1, 0), ("first of two", 1025, 1, 1, 0, 0),
+        ("second of two, a byte", 1025, 1, 1, 0, 1), ("first of three", 2049, 1, 1, 0, 0),
+        ("last of three", 2049, 1, 1, 0, 2), ("third of four", 8192, 2, 3, 2, 2), ("middle of five", 10240, 2, 3, 0, 3),
+        ("last of seventeen", 17000, 1, 1, 0, 16), ("one of 128", 131072, 1, 2, 1, 77),
+        ("last of 128", 131072, 1, 2, 0, 127), ("number 255 of 293", 300000, 1, 1, 0, 255),
+        ("number 256 of 293", 300000, 1, 1, 0, 256), ("last of 293", 300000, 1, 1, 0, 292),
+    ]:
+        out("leaf", name, *leaf(name, length, need, total, index, number))
+    for nonce, size in [(0, 0), (2**64 - 1, 0), (5, 1024), (5, 1025), (2**64 - 1, 3000), (2**63, 131072), (77, 131072),
+                        (2**64 - 1, MAX_BLOCK), (4095, MAX_BLOCK), (4096, MAX_BLOCK)]:
+        out("nonce", "of a payload", f"{nonce}/{size}", nonce % max(1, -(-size // 1024)))
+
+
+def not_leaves():
+    score = bytes(range(32))
+    path = [bytes([i]) * 32 for i in range(8)]
+    head = header(score, uint(5000), 2, 5, 1, path[:3])  # payloads of 2560 bytes: leaves of 1024, 1024 and 512
+    inner = b"".join(path[4:6])
+    good = head + b"\1" + inner + bytes(1024)
+    for name, data in [
+        ("empty", b""), ("version only", b"\x01"), ("version 0", b"\0" + good[1:]), ("version 2", b"\x02" + good[1:]),
+        ("cut in the proof", good[:60]), ("cut before the number", head), ("cut before the path", head + b"\1"),
+        ("cut in the path", head + b"\1" + inner[:63]), ("no data", head + b"\1" + inner),
+        ("data too short", good[:-1]), ("data too long", good + b"\0"),
+        ("number is the number of leaves", head + b"\3" + inner + bytes(1024)),
+        ("number not minimal", head + b"\x81\0" + inner + bytes(1024)),
+        ("number far over the bound", head + uint(2**64 - 1) + inner + bytes(1024)),
+        ("path too short", head + b"\1" + path[4] + bytes(1024)),
+        ("path too long", head + b"\1" + inner + path[6] + bytes(1024)),
+        ("last leaf, path of the first", head + b"\2" + inner + bytes(512)),
+        ("last leaf, data of the first", head + b"\2" + path[4] + bytes(1024)),
+        ("number 1 of one", header(score, uint(5), 1, 1, 0, []) + b"\1four5"),
+        ("total 65", header(score, uint(100), 3, 65, 1, path[:7]) + b"\0" + bytes(64)),
+        ("length over the bound", header(score, uint(MAX_BLOCK + 1), 1, 1, 0, []) + b"\0"),
+    ]:
+        out("leaf", name, data, "refused")
+
+
 def keys():
     for name, block in [("the empty block", b""), ("abc", b"abc")]:
         score = hashlib.sha256(block).digest()
@@ -155,3 +225,5 @@ keys()
 codes()
 fragments()
 not_fragments()
+leaves()
+not_leaves()
