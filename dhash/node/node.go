@@ -111,7 +111,8 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.server, err = peer.NewServer(n.p.host, &holder{n}, peer.ServerConfig{Member: n.p.service.Admitted, Grant: n.granted, Log: n.log})
+	n.server, err = peer.NewServer(n.p.host, &holder{n: n}, peer.ServerConfig{Member: n.p.service.Admitted,
+		Full: n.p.service.IsMember, Grant: n.granted, Log: n.log})
 	if err != nil {
 		return err
 	}
@@ -247,7 +248,7 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 
 // Gateway returns a store for an owner who lets this node act. Close it.
 func (n *Node) Gateway(s Session) (*gateway.Gateway, error) {
-	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), &holder{n}})
+	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), &holder{n: n}})
 }
 
 // setManifest takes an encoded manifest if it is newer, and passes it on.

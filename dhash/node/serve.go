@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"ventidhash/dhash"
@@ -12,7 +13,13 @@ import (
 )
 
 // A holder does what members ask of this node: it is a peer.Handler over the fragments on its disk.
-type holder struct{ n *Node }
+type holder struct {
+	n *Node
+
+	// What answers Reconcile and State. Nil: nobody does.
+	reconcile func(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error)
+	state     func(ctx context.Context, from dhash.ID, statement []byte) ([]byte, error)
+}
 
 // slack is how many places beyond a code's Total a member may be from a block and still take a fragment of it: rosters
 // differ a little, and members that are full or gone are stepped over.
@@ -20,7 +27,7 @@ func slack(c dhash.Code) int { return 8 + c.Total/2 }
 
 // Put implements peer.Handler.
 func (h *holder) Put(ctx context.Context, _ dhash.ID, c dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (int64, error) {
-	if !h.n.p.table().Responsible(h.n.cfg.Folder.ID(), dhash.KeyOf(f.Score), f.Code, slack(f.Code)) {
+	if !h.responsible(h.n.cfg.Folder.ID(), f) {
 		return 0, dhash.ErrNotMine
 	}
 	if err := h.n.store.Put(ctx, c, f, coding); err != nil {
@@ -28,6 +35,58 @@ func (h *holder) Put(ctx context.Context, _ dhash.ID, c dhash.Claim, f *dhash.Fr
 	}
 	return h.n.store.Free(), nil
 }
+
+// responsible reports whether a member is near enough to a block to hold a fragment of it.
+func (h *holder) responsible(id dhash.ID, f *dhash.Fragment) bool {
+	return h.n.p.table().Responsible(id, dhash.KeyOf(f.Score), f.Code, slack(f.Code))
+}
+
+// Copy implements peer.Handler. Who mends a block is responsible for it itself.
+func (h *holder) Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (int64,
+	error) {
+	if !h.responsible(h.n.cfg.Folder.ID(), f) || !h.responsible(from, f) {
+		return 0, dhash.ErrNotMine
+	}
+	for _, c := range claims {
+		if err := h.n.store.Put(ctx, c, f, coding); err != nil {
+			return 0, err
+		}
+	}
+	return h.n.store.Free(), nil
+}
+
+// Challenge implements peer.Handler.
+func (h *holder) Challenge(ctx context.Context, _ dhash.ID, ch peer.Challenge) (*dhash.Leaf, error) {
+	encoded, _, err := h.n.store.Get(ctx, ch.Score, func(f fragstore.Held) bool { return f.Coding == ch.Coding }, nil)
+	if err != nil {
+		return nil, err
+	}
+	f, err := dhash.ParseFragment(encoded)
+	if err != nil {
+		return nil, err
+	}
+	l := f.Leaf(ch.Nonce)
+	return l, l.Verify(ch.Score, ch.Coding, ch.Nonce)
+}
+
+// Reconcile implements peer.Handler.
+func (h *holder) Reconcile(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error) {
+	if h.reconcile == nil {
+		return nil, errNotServed
+	}
+	return h.reconcile(ctx, from, msg)
+}
+
+// State implements peer.Handler.
+func (h *holder) State(ctx context.Context, from dhash.ID, statement []byte) ([]byte, error) {
+	if h.state == nil {
+		return nil, errNotServed
+	}
+	return h.state(ctx, from, statement)
+}
+
+// errNotServed says that nothing of this node answers the request.
+var errNotServed = fmt.Errorf("%w: not served", venti.ErrUnavailable)
 
 // Get implements peer.Handler.
 func (h *holder) Get(ctx context.Context, _ dhash.ID, w peer.Want) (*dhash.Fragment, error) {

@@ -16,18 +16,35 @@ import (
 // caller compares the coding in the receipt with its own. f must have passed Validate.
 func (c *Client) Put(ctx context.Context, id dhash.ID, claim dhash.Claim, f *dhash.Fragment) (Receipt, error) {
 	body := appendClaim(make([]byte, 0, 512), claim)
-	body = f.AppendHeader(body)
-	r, err := func() (r Receipt, err error) {
-		b, err := c.do(ctx, id, &request{kind: kPut, body: body, payload: f.Payload, weight: int64(len(f.Payload)),
-			owner: &claim.Owner})
-		if err == nil {
-			r, err = parseReceipt(b)
-			err = c.blame(id, err)
-		}
-		return r, err
-	}()
+	return c.store(ctx, id, "put", f, &request{kind: kPut, body: body, owner: &claim.Owner})
+}
+
+// Copy sends a fragment to a member as Put does, with the claims of 1 to MaxClaims owners, who are all different. No grants
+// are shown: a member does that to mend a block, and the other decides whether it takes it. A client gets no answer.
+func (c *Client) Copy(ctx context.Context, id dhash.ID, claims []dhash.Claim, f *dhash.Fragment) (Receipt, error) {
+	claims = slices.SortedFunc(slices.Values(claims), byOwner)
+	different := len(slices.CompactFunc(slices.Clone(claims), func(a, b dhash.Claim) bool { return a.Owner == b.Owner }))
+	if len(claims) < 1 || len(claims) > MaxClaims || different < len(claims) {
+		return Receipt{}, fmt.Errorf("copy of fragment %d of %s to member %s: %d claims of %d owners, want 1 to %d: %w", f.Index,
+			f.Score.Short(), id.Short(), len(claims), different, MaxClaims, errField)
+	}
+	body := appendCopy(make([]byte, 0, 512+len(claims)*claimSize), claims)
+	return c.store(ctx, id, "copy", f, &request{kind: kCopy, body: body})
+}
+
+// store sends the fragment, after what q has in front of it, and reads the receipt.
+func (c *Client) store(ctx context.Context, id dhash.ID, verb string, f *dhash.Fragment, q *request) (Receipt, error) {
+	q.body = f.AppendHeader(q.body)
+	q.payload = f.Payload
+	q.weight = int64(len(f.Payload))
+	b, err := c.do(ctx, id, q)
+	var r Receipt
+	if err == nil {
+		r, err = parseReceipt(b)
+		err = c.blame(id, err)
+	}
 	if err != nil {
-		return Receipt{}, fmt.Errorf("put of fragment %d of %s to member %s: %w", f.Index, f.Score.Short(), id.Short(), err)
+		return Receipt{}, fmt.Errorf("%s of fragment %d of %s to member %s: %w", verb, f.Index, f.Score.Short(), id.Short(), err)
 	}
 	return r, nil
 }
@@ -128,6 +145,75 @@ func (c *Client) Divert(ctx context.Context, id dhash.ID, v Diversion) error {
 		return fmt.Errorf("telling member %s about fragment %d of %s: %w", id.Short(), v.Index, v.Score.Short(), err)
 	}
 	return nil
+}
+
+// Reconcile sends a member a message of a reconciliation, of 1 to MaxReconcile bytes, and returns its answer, of at most
+// as many. A client gets none.
+func (c *Client) Reconcile(ctx context.Context, id dhash.ID, msg []byte) ([]byte, error) {
+	if len(msg) < 1 || len(msg) > MaxReconcile {
+		return nil, fmt.Errorf("reconciling with member %s: message of %d bytes, want 1 to %d: %w", id.Short(), len(msg),
+			MaxReconcile, errField)
+	}
+	b, err := c.do(ctx, id, &request{kind: kReconcile, payload: msg, weight: nominal})
+	if err != nil {
+		return nil, fmt.Errorf("reconciling with member %s: %w", id.Short(), err)
+	}
+	return b, nil
+}
+
+// State brings a member what an owner says, signed, of 1 to MaxStatement bytes, and returns the answer, of 1 to MaxReply.
+func (c *Client) State(ctx context.Context, id dhash.ID, statement []byte) ([]byte, error) {
+	if len(statement) < 1 || len(statement) > MaxStatement {
+		return nil, fmt.Errorf("bringing member %s a statement of %d bytes, want 1 to %d: %w", id.Short(), len(statement),
+			MaxStatement, errField)
+	}
+	b, err := c.do(ctx, id, &request{kind: kStatement, payload: statement, weight: int64(len(statement))})
+	if err != nil {
+		return nil, fmt.Errorf("bringing member %s an owner's statement: %w", id.Short(), err)
+	}
+	return b, nil
+}
+
+// Challenge has a member prove that it holds fragments, and returns what came of each challenge, in order. It believes
+// nothing: see Proof. A member answers as many challenges at once as it likes to read fragments for, so that a long list
+// takes several requests, each with ClientConfig.Timeout; if one of them fails there is no result.
+func (c *Client) Challenge(ctx context.Context, id dhash.ID, all []Challenge) ([]Proof, error) {
+	proofs := make([]Proof, 0, len(all))
+	for len(proofs) < len(all) {
+		part := all[len(proofs):]
+		part = part[:min(len(part), MaxChallenge)]
+		body := appendChallenges(make([]byte, 0, len(part)*askSize), part)
+		b, err := c.do(ctx, id, &request{kind: kChallenge, body: body, weight: int64(len(part)) * dhash.MaxLeaf})
+		var leaves [][]byte
+		if err == nil {
+			leaves, err = parseLeaves(b, len(part))
+			err = c.blame(id, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("challenging member %s about %d fragments: %w", id.Short(), len(all), err)
+		}
+		for i, leaf := range leaves {
+			p := prove(part[i], leaf)
+			c.blame(id, p.Err)
+			proofs = append(proofs, p)
+		}
+	}
+	return proofs, nil
+}
+
+// prove verifies the answer to a challenge.
+func prove(ch Challenge, b []byte) Proof {
+	if len(b) == 0 {
+		return Proof{}
+	}
+	l, err := dhash.ParseLeaf(b)
+	if err == nil {
+		err = l.Verify(ch.Score, ch.Coding, ch.Nonce)
+	}
+	if err != nil {
+		return Proof{Err: err}
+	}
+	return Proof{Leaf: l}
 }
 
 // Ping asks a member for an answer and nothing else.

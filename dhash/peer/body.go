@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,6 +43,22 @@ type Diversion struct {
 	Coding dhash.Coding
 	Index  int
 	To     dhash.ID
+}
+
+// A Challenge asks a member to prove that it has a leaf of a fragment of a coding: the one that the nonce asks for
+// (dhash.LeafNumber). A nonce is used once, and nobody can foresee it.
+type Challenge struct {
+	Score  venti.Score
+	Coding dhash.Coding
+	Nonce  uint64
+}
+
+// A Proof is what a member answered to a Challenge: a leaf that was verified, and whose index says which fragment the
+// member has; or Err, which wraps dhash.ErrFragment, if it sent something that proves nothing. Neither: it says that it
+// has no such fragment.
+type Proof struct {
+	Leaf *dhash.Leaf
+	Err  error
 }
 
 // errField is in errors about a field that has a value that it may not have.
@@ -91,6 +108,41 @@ func parsePut(b []byte) (c dhash.Claim, f *dhash.Fragment, err error) {
 	}
 	f, err = dhash.ParseFragment(b[claimSize:])
 	return c, f, err
+}
+
+// appendCopy appends what stands before the fragment in a copy. The claims are in order.
+func appendCopy(b []byte, claims []dhash.Claim) []byte {
+	b = append(b, byte(len(claims)))
+	for _, c := range claims {
+		b = appendClaim(b, c)
+	}
+	return b
+}
+
+// byOwner is the order of the claims in a copy.
+func byOwner(a, b dhash.Claim) int { return bytes.Compare(a.Owner[:], b.Owner[:]) }
+
+// parseCopy reads a copy, as parsePut reads a put.
+func parseCopy(b []byte) (claims []dhash.Claim, f *dhash.Fragment, err error) {
+	d := venti.NewDecoder(b)
+	n := int(d.Byte())
+	if n < 1 || n > MaxClaims {
+		d.Fail(errField)
+	}
+	for i := 0; d.Err() == nil && i < n; i++ {
+		var c dhash.Claim
+		copy(c.Owner[:], d.Fixed(len(c.Owner)))
+		copy(c.Mark[:], d.Fixed(len(c.Mark)))
+		if i > 0 && byOwner(claims[i-1], c) >= 0 {
+			d.Fail(errField)
+		}
+		claims = append(claims, c)
+	}
+	if err := d.Err(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %v: %w", errMalformed, kCopy, err)
+	}
+	f, err = dhash.ParseFragment(b[len(b)-d.Len():])
+	return claims, f, err
 }
 
 func (r *Receipt) append(b []byte) []byte {
@@ -258,4 +310,46 @@ func parseID(d *venti.Decoder, n int) dhash.ID {
 		return ""
 	}
 	return dhash.ID(id)
+}
+
+func appendChallenges(b []byte, all []Challenge) []byte {
+	for i := range all {
+		b = append(b, all[i].Score[:]...)
+		b = append(b, all[i].Coding[:]...)
+		b = binary.BigEndian.AppendUint64(b, all[i].Nonce)
+	}
+	return b
+}
+
+func parseChallenges(b []byte) ([]Challenge, error) {
+	d := venti.NewDecoder(b)
+	all := make([]Challenge, 0, d.Len()/askSize)
+	for d.Err() == nil && d.Len() > 0 {
+		var c Challenge
+		copy(c.Score[:], d.Fixed(len(c.Score)))
+		copy(c.Coding[:], d.Fixed(len(c.Coding)))
+		c.Nonce = binary.BigEndian.Uint64(d.Fixed(8))
+		all = append(all, c)
+	}
+	return all, finish(kChallenge, d)
+}
+
+// appendLeaf appends the answer to one challenge: an encoded leaf, or an empty one for a fragment that is not held.
+func appendLeaf(b []byte, leaf []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(leaf)))
+	return append(b, leaf...)
+}
+
+// parseLeaves reads the answers to the first of n challenges: to one at least. It does not look into the leaves, which
+// alias b.
+func parseLeaves(b []byte, n int) (leaves [][]byte, err error) {
+	d := venti.NewDecoder(b)
+	for d.Err() == nil && (d.Len() > 0 || len(leaves) == 0) {
+		size := int(binary.BigEndian.Uint16(d.Fixed(2)))
+		if size > dhash.MaxLeaf || len(leaves) >= n {
+			d.Fail(errField)
+		}
+		leaves = append(leaves, d.Fixed(size))
+	}
+	return leaves, finish(kChallenge|answer, d)
 }

@@ -12,7 +12,11 @@
 // Nothing grows that a member could make grow. A client has a window of bytes for each member. A server has so many
 // streams, on each so many requests, and budgets of bytes for puts and for answers, one of each for every stream and one
 // for all; beyond them it stops reading, and the member's window fills. Small messages overtake large ones. Because puts
-// and answers have budgets of their own, a get does not wait for the disk to write.
+// and answers have budgets of their own, a get does not wait for the disk to write. Challenges, which make a disk read
+// much and send little, have a short queue of their own.
+//
+// Members send each other what keeps the swarm (reconcile, copy), which no client may. What an owner has signed, anybody
+// brings (statement). What is in those messages is for other packages to say.
 //
 // Everything has a deadline. A request has one; its caller can give up before, and then it takes no room in the window
 // any more and a late answer is thrown away. A member that owes answers is pinged when nothing has come for a while, and

@@ -31,6 +31,11 @@ const (
 	kGrant  kind = 6
 	kPing   kind = 7
 
+	kReconcile kind = 8 // these two only between members
+	kCopy      kind = 9
+	kStatement kind = 10
+	kChallenge kind = 11
+
 	answer   kind = 0x80
 	rRefusal kind = 0x80 // in answer to any request
 	nClosing kind = 0xff // from the server, with id 0: send no more requests
@@ -43,10 +48,18 @@ const (
 	MaxAvoid = 4    // codings that a get does not want
 	MaxGrant = 4096 // bytes of a grant
 
+	MaxReconcile = 64 << 10       // bytes of a message of a reconciliation, and of its answer
+	MaxClaims    = 16             // of a copy
+	MaxStatement = 1<<20 + 64<<10 // bytes of an owner's statement
+	MaxReply     = 4096           // bytes of the answer to a statement
+	MaxChallenge = 256            // challenges in one message
+
 	maxID   = 64 // bytes of a member's id
 	maxText = 256
 
-	claimSize   = 32 + 16 // owner, mark
+	claimSize   = 32 + 16                                     // owner, mark
+	longestPut  = 1 + MaxClaims*claimSize + dhash.MaxFragment // it is a copy
+	askSize     = venti.ScoreSize + 32 + 8
 	itemSize    = venti.ScoreSize + 32 + 1 + 16
 	heldSize    = 32 + 3 + 4 + 16
 	receiptSize = 8 + 32
@@ -57,7 +70,8 @@ const (
 var errMalformed = errors.New("malformed message")
 
 func (k kind) String() string {
-	names := [...]string{"refusal", "put", "get", "have", "claim", "divert", "grant", "ping"}
+	names := [...]string{"refusal", "put", "get", "have", "claim", "divert", "grant", "ping", "reconcile", "copy",
+		"statement", "challenge"}
 	switch {
 	case k == nClosing:
 		return "closing"
@@ -69,12 +83,18 @@ func (k kind) String() string {
 	return names[k&^answer]
 }
 
+// large reports whether requests of the kind take their bytes from the budget of puts.
+func (k kind) large() bool { return k == kPut || k == kCopy || k == kStatement }
+
+// inner reports whether only members may send requests of the kind, and no clients.
+func (k kind) inner() bool { return k == kReconcile || k == kCopy }
+
 // body returns the bounds of the length of a message's body in bytes.
 func (k kind) body() (low, high int, known bool) {
 	switch k {
 	case kPut:
 		return claimSize + minFragment, claimSize + dhash.MaxFragment, true
-	case kPut | answer:
+	case kPut | answer, kCopy | answer:
 		return receiptSize, receiptSize, true
 	case kGet:
 		return venti.ScoreSize + 32, venti.ScoreSize + 32 + MaxAvoid*32, true
@@ -94,6 +114,20 @@ func (k kind) body() (low, high int, known bool) {
 		return 1, MaxGrant, true
 	case kGrant | answer:
 		return 32, 32, true
+	case kReconcile:
+		return 1, MaxReconcile, true
+	case kReconcile | answer:
+		return 0, MaxReconcile, true
+	case kCopy:
+		return 1 + claimSize + minFragment, longestPut, true
+	case kStatement:
+		return 1, MaxStatement, true
+	case kStatement | answer:
+		return 1, MaxReply, true
+	case kChallenge:
+		return askSize, MaxChallenge * askSize, true
+	case kChallenge | answer:
+		return 2, MaxChallenge * (2 + dhash.MaxLeaf), true
 	case kPing, kPing | answer, kDivert | answer, nClosing:
 		return 0, 0, true
 	case rRefusal:

@@ -50,7 +50,13 @@ func (nothing) Have(_ context.Context, _ dhash.ID, _ dhash.Owner, s []venti.Scor
 func (nothing) Claim(_ context.Context, _ dhash.ID, _ dhash.Owner, m []Mark) ([]bool, error) {
 	return make([]bool, len(m)), nil
 }
-func (nothing) Divert(context.Context, dhash.ID, Diversion) error { return nil }
+func (nothing) Divert(context.Context, dhash.ID, Diversion) error                   { return nil }
+func (nothing) Reconcile(context.Context, dhash.ID, []byte) ([]byte, error)         { return nil, nil }
+func (nothing) State(context.Context, dhash.ID, []byte) ([]byte, error)             { return []byte{1}, nil }
+func (nothing) Challenge(context.Context, dhash.ID, Challenge) (*dhash.Leaf, error) { return nil, nil }
+func (nothing) Copy(context.Context, dhash.ID, []dhash.Claim, *dhash.Fragment, dhash.Coding) (int64, error) {
+	return 0, nil
+}
 
 // FuzzServer feeds a server. Each request that is whole gets one answer, which is well-formed, and the stream ends.
 func FuzzServer(f *testing.F) {
@@ -65,6 +71,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := NewServer(nil, nothing{}, ServerConfig{
 			Member: func(dhash.ID) bool { return true },
+			Full:   func(dhash.ID) bool { return true },
 			Grant:  func(dhash.ID, []byte) (dhash.Owner, error) { return dhash.Owner{}, nil },
 		})
 		if err != nil {
@@ -89,7 +96,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// FuzzClient feeds a client that has one request of each kind outstanding, with the ids 1 to 7. Each call gets one
+// FuzzClient feeds a client that has one request of each kind outstanding, with the ids 1 to 11. Each call gets one
 // answer, of its kind, or none.
 func FuzzClient(f *testing.F) {
 	for _, v := range vectors(f) {
@@ -101,8 +108,8 @@ func FuzzClient(f *testing.F) {
 		r := &remote{client: c, window: newBudget(1), all: make(map[*link]struct{})}
 		block := make(chan struct{})
 		l := r.start(&delayed{canned{in: bytes.NewReader(b)}, block}, false)
-		calls := make([]*call, 0, 7)
-		for k := kPut; k <= kPing; k++ {
+		calls := make([]*call, 0, 11)
+		for k := kPut; k <= kChallenge; k++ {
 			calls = append(calls, &call{kind: k, answer: make(chan reply, 1)})
 			if err := l.send(calls[len(calls)-1], &frame{}); err != nil {
 				t.Fatal(err)
@@ -156,6 +163,29 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("accepted %+v", got)
 		case err == nil && !any && !bytes.Equal(b, good.Append(nil)):
 			t.Errorf("accepted another fragment %x", b)
+		}
+	})
+}
+
+// FuzzProve verifies what came in answer to a challenge: whatever is accepted is the leaf that was asked for.
+func FuzzProve(f *testing.F) {
+	block := bytes.Repeat([]byte("payload "), 400)
+	held := dhash.Fragment{Score: venti.Sum(block), Length: len(block), Code: dhash.Code{Need: 1, Total: 1}, Payload: block}
+	ch := Challenge{held.Score, held.Coding(), 1<<63 + 1}
+	good := held.Leaf(ch.Nonce).Append(nil)
+	f.Add(good)
+	f.Add(held.Leaf(0).Append(nil))
+	f.Add(good[:len(good)-1])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p := prove(ch, b)
+		switch {
+		case p.Err != nil && (!errors.Is(p.Err, dhash.ErrFragment) || p.Leaf != nil):
+			t.Errorf("%+v", p)
+		case p.Leaf != nil && !bytes.Equal(b, good):
+			t.Errorf("accepted another leaf %x", b)
+		case p.Leaf == nil && p.Err == nil && len(b) > 0:
+			t.Errorf("%x says that nothing is held", b)
 		}
 	})
 }

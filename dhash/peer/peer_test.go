@@ -63,103 +63,11 @@ func block(seed uint64, length int, code dhash.Code) ([]*dhash.Fragment, dhash.C
 	return all, dhash.CodingOf(score, length, code, root)
 }
 
-// holder is a Handler that keeps everything in memory.
-type holder struct {
-	mu       sync.Mutex
-	held     map[venti.Score][]piece
-	diverted []peer.Diversion
-
-	// Called before the operations, if not nil.
-	onPut func(ctx context.Context, f *dhash.Fragment) error
-	onGet func(ctx context.Context, want peer.Want) (*dhash.Fragment, error)
-}
-
-type piece struct {
-	f      *dhash.Fragment
-	coding dhash.Coding
-	marks  map[dhash.Owner][16]byte
-}
-
-func (h *holder) Put(ctx context.Context, _ dhash.ID, claim dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (int64,
-	error) {
-	if h.onPut != nil {
-		if err := h.onPut(ctx, f); err != nil {
-			return 0, err
-		}
-	}
-	kept := *f
-	kept.Payload = bytes.Clone(f.Payload)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.held == nil {
-		h.held = make(map[venti.Score][]piece)
-	}
-	h.held[f.Score] = append(h.held[f.Score], piece{&kept, coding, map[dhash.Owner][16]byte{claim.Owner: claim.Mark}})
-	return 1 << 40, nil
-}
-
-func (h *holder) Get(ctx context.Context, _ dhash.ID, want peer.Want) (*dhash.Fragment, error) {
-	if h.onGet != nil {
-		if f, err := h.onGet(ctx, want); f != nil || err != nil {
-			return f, err
-		}
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-next:
-	for _, p := range h.held[want.Score] {
-		if !want.Coding.IsZero() && p.coding != want.Coding {
-			continue
-		}
-		for _, a := range want.Avoid {
-			if a == p.coding {
-				continue next
-			}
-		}
-		return p.f, nil
-	}
-	return nil, dhash.ErrNoFragment
-}
-
-func (h *holder) Have(_ context.Context, _ dhash.ID, owner dhash.Owner, scores []venti.Score) ([][]dhash.Held, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	all := make([][]dhash.Held, len(scores))
-	for i, s := range scores {
-		for _, p := range h.held[s] {
-			all[i] = append(all[i], dhash.Held{Coding: p.coding, Code: p.f.Code, Index: p.f.Index, Length: p.f.Length,
-				Mark: p.marks[owner]})
-		}
-	}
-	return all, nil
-}
-
-func (h *holder) Claim(_ context.Context, _ dhash.ID, owner dhash.Owner, marks []peer.Mark) ([]bool, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	is := make([]bool, len(marks))
-	for i, m := range marks {
-		for _, p := range h.held[m.Score] {
-			if p.coding == m.Coding && p.f.Index == m.Index {
-				is[i] = true
-				p.marks[owner] = m.Mark
-			}
-		}
-	}
-	return is, nil
-}
-
-func (h *holder) Divert(_ context.Context, _ dhash.ID, v peer.Diversion) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.diverted = append(h.diverted, v)
-	return nil
-}
-
-// everybody is a configuration that lets everybody in and takes an owner's key as its grant.
+// everybody is a configuration that lets everybody in, as a member, and takes an owner's key as its grant.
 func everybody() peer.ServerConfig {
 	return peer.ServerConfig{
 		Member: func(dhash.ID) bool { return true },
+		Full:   func(dhash.ID) bool { return true },
 		Grant: func(_ dhash.ID, grant []byte) (dhash.Owner, error) {
 			if len(grant) != 32 {
 				return dhash.Owner{}, errors.New("a grant that is no key")

@@ -3,8 +3,6 @@ package peer
 import (
 	"math/bits"
 	"sync"
-
-	"ventidhash/dhash"
 )
 
 // A pool keeps buffers for the bodies of messages, by size. A class has room for a power of two and the headers around
@@ -16,15 +14,15 @@ type pool struct {
 const (
 	minClass = 12 // 4 KiB
 	maxClass = 22
-	around   = 1 << 10
+	around   = 2 << 10
 )
 
 // The largest class holds the largest body.
-const _ = uint(1<<maxClass + around - claimSize - dhash.MaxFragment)
+const _ = uint(1<<maxClass + around - longestPut)
 
 func class(n int) int { return max(bits.Len(uint(max(n-around, 1)-1)), minClass) - minClass }
 
-// take returns a buffer of n bytes with any content; n is at most the longest body of a put.
+// take returns a buffer of n bytes with any content; n is at most longestPut.
 func (p *pool) take(n int) *[]byte {
 	k := class(n)
 	b, ok := p.classes[k].Get().(*[]byte)

@@ -18,7 +18,6 @@ import (
 
 const (
 	perStream = 16 << 20   // bytes of puts of one stream in memory, at most
-	loadGuess = 128 << 10  // bytes that a get is taken to need before the handler has answered
 	bodyRead  = 256 * 1024 // what is read of a body at once
 )
 
@@ -38,6 +37,7 @@ type served struct {
 	slots   chan struct{} // an element for each request whose answer is not out
 	inPuts  *budget       // this stream's part of Server.puts
 	inReply *budget       // this stream's part of Server.answers
+	audit   chan struct{} // an element for the challenges that are being answered, one message at a time
 	workers sync.WaitGroup
 	busy    atomic.Bool // new requests are refused
 
@@ -57,6 +57,7 @@ func newServed(s *Server, id dhash.ID, stream network.Stream) *served {
 		slots:   make(chan struct{}, maxParallel),
 		inPuts:  newBudget(min(perStream, s.puts.size/4)),
 		inReply: newBudget(s.answers.size / 8), // who does not read holds it until the stream is given up
+		audit:   make(chan struct{}, 1),
 		grants:  make(map[dhash.Owner]struct{}),
 	}
 	c.in = bufio.NewReaderSize(&meter{stream, func(n int) { s.bytesIn.Add(int64(n)) }}, readBuffer)
@@ -124,14 +125,17 @@ func (c *served) receive(ctx context.Context) error {
 		if !c.cfg.Member(c.id) {
 			return fmt.Errorf("%w any more", dhash.ErrStranger)
 		}
+		if h.kind.inner() && (c.cfg.Full == nil || !c.cfg.Full(c.id)) {
+			return fmt.Errorf("%w: %v from a client", dhash.ErrStranger, h.kind)
+		}
 		select {
 		case c.slots <- struct{}{}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		c.requests.Add(1)
-		if h.kind == kPut {
-			err = c.receivePut(ctx, h)
+		if h.kind.large() {
+			err = c.receiveLarge(ctx, h)
 		} else {
 			err = c.receiveOther(ctx, h)
 		}
@@ -189,51 +193,6 @@ func (c *served) readFull(b []byte) error {
 	return nil
 }
 
-// receivePut reads the rest of a put and starts serving it. It waits until there is room for it in memory, and with it
-// all that comes after it on the stream.
-func (c *served) receivePut(ctx context.Context, h head) error {
-	size := int64(h.size)
-	if err := c.inPuts.take(ctx, size); err != nil {
-		return err
-	}
-	if err := c.puts.take(ctx, size); err != nil {
-		c.inPuts.give(size)
-		return err
-	}
-	buf := c.pool.take(h.size)
-	free := func() {
-		c.pool.give(buf)
-		c.puts.give(size)
-		c.inPuts.give(size)
-	}
-	c.begun = time.Now() // what we have waited for room is not the member's fault
-	if err := c.readFull(*buf); err != nil {
-		free()
-		return err
-	}
-	claim, f, err := parsePut(*buf)
-	if errors.Is(err, errMalformed) {
-		free()
-		return err
-	}
-	if _, granted := c.grants[claim.Owner]; err == nil && !granted {
-		err = ErrNotGranted
-	}
-	if err = c.refusing(err); err != nil {
-		free()
-		c.refuse(h.id, err)
-		return nil
-	}
-	c.workers.Go(func() {
-		receipt := Receipt{Coding: f.Coding()}
-		receipt.Free, err = c.handler.Put(ctx, c.id, claim, f, receipt.Coding)
-		receipt.Free = max(receipt.Free, 0)
-		free()
-		c.reply(h, err, receipt.append(nil), nil, nil)
-	})
-	return nil
-}
-
 // refusing returns err, or dhash.ErrBusy if new requests are refused.
 func (c *served) refusing(err error) error {
 	if err == nil && c.busy.Load() {
@@ -287,6 +246,11 @@ func (c *served) prepare(ctx context.Context, h head, body []byte) (func(), erro
 	case kGrant:
 		owner, err := c.grant(body)
 		return func() { c.reply(h, nil, owner[:], nil, nil) }, err
+	case kReconcile:
+		return func() { c.reconcile(ctx, h, body) }, nil
+	case kChallenge:
+		all, err := parseChallenges(body)
+		return func() { c.challenge(ctx, h, all) }, err
 	}
 	return func() { c.reply(h, nil, nil, nil, nil) }, nil // a ping
 }
@@ -302,63 +266,6 @@ func (c *served) grant(body []byte) (dhash.Owner, error) {
 	}
 	c.grants[owner] = struct{}{}
 	return owner, nil
-}
-
-// get serves a get.
-func (c *served) get(ctx context.Context, h head, want Want) {
-	var f *dhash.Fragment
-	held, err := c.load(ctx, loadGuess, func() (size int64, err error) {
-		f, err = c.handler.Get(ctx, c.id, want)
-		if err != nil {
-			return 0, err
-		}
-		return int64(len(f.Payload)), nil
-	})
-	if err != nil {
-		c.reply(h, err, nil, nil, held)
-		return
-	}
-	c.reply(h, nil, f.AppendHeader(make([]byte, 0, 256)), f.Payload, held)
-}
-
-// have serves a have.
-func (c *served) have(ctx context.Context, h head, owner dhash.Owner, scores []venti.Score) {
-	var body []byte
-	held, err := c.load(ctx, int64(len(scores))*(1+heldSize), func() (int64, error) {
-		all, err := c.handler.Have(ctx, c.id, owner, scores)
-		if err == nil && len(all) != len(scores) {
-			err = fmt.Errorf("%w: %d answers for %d scores", venti.ErrUnavailable, len(all), len(scores))
-		}
-		body = appendHeld(nil, all)
-		return int64(len(body)), err
-	})
-	c.reply(h, err, body, nil, held)
-}
-
-// load waits until there is room for an answer of about so many bytes, and until it is this request's turn, and has the
-// handler work. The room that the answer really needs is taken afterwards; free gives it back.
-func (c *served) load(ctx context.Context, guess int64, work func() (size int64, err error)) (free func(), err error) {
-	if err := c.inReply.take(ctx, guess); err != nil {
-		return nil, err
-	}
-	if err := c.answers.take(ctx, guess); err != nil {
-		c.inReply.give(guess)
-		return nil, err
-	}
-	size := int64(0)
-	select {
-	case c.loads <- struct{}{}: // whoever has one gives it back without waiting for a member
-		size, err = work()
-		<-c.loads
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	c.inReply.adjust(guess, size)
-	c.answers.adjust(guess, size)
-	return func() {
-		c.answers.give(size)
-		c.inReply.give(size)
-	}, err
 }
 
 // reply sends the answer to a request, or the refusal that tells err, and then calls free and gives the slot back.

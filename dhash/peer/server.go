@@ -20,7 +20,8 @@ const (
 	maxParallel = 128 // requests of one stream that are served at once; more wait in the stream
 	maxStreams  = 2   // of one member: a member that was restarted comes again before its old stream is noticed to be dead
 	maxGrants   = 64  // owners that one stream may store for
-	maxLoads    = 16  // gets and haves of all streams that the handler works on at once
+	maxLoads    = 16  // gets, haves and reconciliations of all streams that the handler works on at once
+	maxAudits   = 2   // challenges of all streams, likewise: each reads a whole fragment and sends little
 	messageTime = 2 * time.Minute
 )
 
@@ -46,6 +47,22 @@ type Handler interface {
 
 	// Divert notes where a fragment is that this node should have.
 	Divert(ctx context.Context, from dhash.ID, v Diversion) error
+
+	// Reconcile answers a message of a reconciliation, of 1 to MaxReconcile bytes, by one of at most MaxReconcile. From is
+	// a member.
+	Reconcile(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error)
+
+	// Copy stores f as Put does, with the claims of 1 to MaxClaims owners, in ascending order of their keys. From is a
+	// member, and vouches for the claims: no grants were shown. The handler decides whether it takes the fragment.
+	Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (free int64, err error)
+
+	// State takes what an owner says, of 1 to MaxStatement bytes, which it must not keep, and returns 1 to MaxReply bytes.
+	// The owner's signature in it is for the handler to check: anybody may bring it, and may bring it again.
+	State(ctx context.Context, from dhash.ID, statement []byte) ([]byte, error)
+
+	// Challenge returns the leaf that the nonce asks for, of any fragment of the coding that is held, or
+	// dhash.ErrNoFragment. A fragment that is damaged is as good as none.
+	Challenge(ctx context.Context, from dhash.ID, ch Challenge) (*dhash.Leaf, error)
 }
 
 // A ServerConfig says whom a Server serves, and how much at once. Member and Grant have to be set.
@@ -53,6 +70,10 @@ type ServerConfig struct {
 	// Member reports whether a peer has shown a certificate of the swarm and is not banned. It is asked at each request
 	// and must not wait.
 	Member func(id dhash.ID) bool
+
+	// Full reports whether a peer for which Member is true is a member itself, and not the client of one. Only members
+	// may reconcile and copy. It must not wait. Nil: nobody may.
+	Full func(id dhash.ID) bool
 
 	// Grant returns the owner on whose behalf a grant allows a member to store. An error refuses.
 	Grant func(id dhash.ID, grant []byte) (dhash.Owner, error)
@@ -85,7 +106,8 @@ type Server struct {
 	cfg     ServerConfig
 	puts    *budget       // bytes of puts whose answer is not out yet
 	answers *budget       // bytes of answers that are not out yet
-	loads   chan struct{} // an element for each get and have that the handler works on
+	loads   chan struct{} // an element for each get, have and reconciliation that the handler works on
+	audits  chan struct{} // an element for each message of challenges, likewise
 	pool    pool
 	work    sync.WaitGroup // streams
 
@@ -116,6 +138,7 @@ func NewServer(h host.Host, handler Handler, cfg ServerConfig) (*Server, error) 
 		puts:    newBudget(cfg.InFlight),
 		answers: newBudget(cfg.InFlight / 2),
 		loads:   make(chan struct{}, maxLoads),
+		audits:  make(chan struct{}, maxAudits),
 		streams: make(map[dhash.ID][]*served),
 	}, nil
 }

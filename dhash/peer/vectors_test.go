@@ -48,7 +48,7 @@ func vectors(t testing.TB) []vector {
 		}
 		all = append(all, v)
 	}
-	if len(all) < 100 {
+	if len(all) < 145 {
 		t.Fatalf("only %d vectors", len(all))
 	}
 	return all
@@ -104,13 +104,38 @@ func decodeBody(k kind, b []byte, asked int) (shown string, again []byte, err er
 			return "", nil, err
 		}
 		return fmt.Sprintf("%x %x %x", c.Owner, c.Mark, f.Append(nil)), f.Append(appendClaim(nil, c)), nil
+	case kCopy:
+		claims, f, err := parseCopy(b)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, c := range claims {
+			shown += fmt.Sprintf("%x %x ", c.Owner, c.Mark)
+		}
+		return shown + fmt.Sprintf("%x", f.Append(nil)), f.Append(appendCopy(nil, claims)), nil
+	case kChallenge:
+		all, err := parseChallenges(b)
+		for _, c := range all {
+			shown += fmt.Sprintf(" %v %x %d", c.Score, c.Coding, c.Nonce)
+		}
+		return strings.TrimPrefix(shown, " "), appendChallenges(nil, all), err
+	case kChallenge | answer:
+		leaves, err := parseLeaves(b, asked)
+		for _, l := range leaves {
+			if again = appendLeaf(again, l); len(l) == 0 {
+				shown += " -"
+			} else {
+				shown += fmt.Sprintf(" %x", l)
+			}
+		}
+		return strings.TrimPrefix(shown, " "), again, err
 	case kGet | answer:
 		f, err := dhash.ParseFragment(b)
 		if err != nil {
 			return "", nil, err
 		}
 		return fmt.Sprintf("%x", f.Append(nil)), f.Append(nil), nil
-	case kPut | answer:
+	case kPut | answer, kCopy | answer:
 		r, err := parseReceipt(b)
 		return fmt.Sprintf("%d %x", r.Free, r.Coding), r.append(nil), err
 	case kGet:

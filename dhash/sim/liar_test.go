@@ -57,6 +57,22 @@ func (l *liar) Claim(_ context.Context, _ dhash.ID, _ dhash.Owner, marks []peer.
 
 func (l *liar) Divert(context.Context, dhash.ID, peer.Diversion) error { return nil }
 
+func (l *liar) Reconcile(context.Context, dhash.ID, []byte) ([]byte, error) {
+	return nil, venti.ErrUnavailable
+}
+
+func (l *liar) Copy(context.Context, dhash.ID, []dhash.Claim, *dhash.Fragment, dhash.Coding) (int64, error) {
+	return 0, dhash.ErrNotMine
+}
+
+func (l *liar) State(context.Context, dhash.ID, []byte) ([]byte, error) {
+	return nil, venti.ErrUnavailable
+}
+
+func (l *liar) Challenge(context.Context, dhash.ID, peer.Challenge) (*dhash.Leaf, error) {
+	return nil, dhash.ErrNoFragment
+}
+
 func forgets(*liar, *dhash.Fragment) (*dhash.Fragment, error) { return nil, dhash.ErrNoFragment }
 
 func damages(_ *liar, f *dhash.Fragment) (*dhash.Fragment, error) {

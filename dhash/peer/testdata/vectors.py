@@ -5,7 +5,8 @@ import hashlib
 import struct
 
 KINDS = {
-    "put": 1, "get": 2, "have": 3, "claim": 4, "divert": 5, "grant": 6, "ping": 7, "refusal": 0x80, "closing": 0xFF,
+    "put": 1, "get": 2, "have": 3, "claim": 4, "divert": 5, "grant": 6, "ping": 7, "reconcile": 8,
+    "copy": 9, "statement": 10, "challenge": 11, "refusal": 0x80, "closing": 0xFF,
 }
 KINDS.update({name + " answer": n | 0x80 for name, n in list(KINDS.items()) if n < 0x80})
 REASONS = ["no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt", "other"]
@@ -57,6 +58,56 @@ def held(coding=CODING, need=8, total=20, index=19, length=MAX_BLOCK, mark=MARK)
     return coding + struct.pack(">BBBI", need, total, index, length) + mark
 
 
+def tending():
+    hello = fragment(b"hello, venti\n")
+    second = b"\xab" * 32 + bytes(16)
+    good("reconcile", "reconcile", 1, b"\x00", "00")
+    good("reconcile answer", "reconcile answer", 1, b"\xff\x01", "ff01")
+    good("reconcile answer of nothing", "reconcile answer", 1)
+    bad("reconcile of nothing", "reconcile", 1)
+    bad("reconcile over the limit", "reconcile", 1, size=65537)
+    bad("reconcile answer over the limit", "reconcile answer", 1, size=65537)
+    good("copy", "copy", 2, b"\x01" + OWNER + MARK + hello, f"{OWNER.hex()} {MARK.hex()} {hello.hex()}")
+    good("copy of two claims", "copy", 2, b"\x02" + OWNER + MARK + second + fragment(b""),
+         f"{OWNER.hex()} {MARK.hex()} {second[:32].hex()} {bytes(16).hex()} {fragment(b'').hex()}")
+    most = b"".join(bytes([i]) * 32 + MARK for i in range(16))
+    good("copy of sixteen claims", "copy", 2, b"\x10" + most + hello,
+         " ".join(f"{bytes([i]).hex() * 32} {MARK.hex()}" for i in range(16)) + f" {hello.hex()}")
+    good("copy answer", "copy answer", 2, struct.pack(">Q", 5) + CODING, f"5 {CODING.hex()}")
+    bad("copy of no claim", "copy", 2, b"\x00" + OWNER + MARK + hello)
+    bad("copy of seventeen claims", "copy", 2, b"\x11" + most + b"\x20" * 32 + MARK + hello)
+    bad("copy of the same owner twice", "copy", 2, b"\x02" + OWNER + MARK + OWNER + bytes(16) + hello)
+    bad("copy, owners out of order", "copy", 2, b"\x02" + second + OWNER + MARK + hello)
+    bad("copy of two claims, cut", "copy", 2, b"\x02" + OWNER + MARK + second[:47])
+    bad("copy below the least", "copy", 2, size=1 + 48 + 36)
+    bad("copy over the limit", "copy", 2, size=1 + 16 * 48 + MAX_FRAGMENT + 1)
+    bad("copy answer, negative room", "copy answer", 2, b"\x80" + bytes(39))
+    out("copy of a fragment, cut", message("copy", 2, b"\x01" + OWNER + MARK + hello[:-1]), "bad fragment", None)
+    out("copy, a claim that is taken for a fragment", message("copy", 2, b"\x01" + OWNER + MARK + second + hello),
+        "bad fragment", None)
+    good("statement", "statement", 3, b"\x00\x01", "0001")
+    good("statement answer", "statement answer", 3, b"\x02", "02")
+    bad("statement of nothing", "statement", 3)
+    bad("statement over the limit", "statement", 3, size=1114113)
+    bad("statement answer of nothing", "statement answer", 3)
+    bad("statement answer over the limit", "statement answer", 3, size=4097)
+    good("challenge", "challenge", 4, SCORE + CODING + struct.pack(">Q", 7), f"{SCORE.hex()} {CODING.hex()} 7")
+    good("challenge of two", "challenge", 4, SCORE + CODING + bytes(8) + OTHER + CODING + b"\xff" * 8,
+         f"{SCORE.hex()} {CODING.hex()} 0 {OTHER.hex()} {CODING.hex()} {2**64 - 1}")
+    bad("challenge of nothing", "challenge", 4)
+    bad("challenge of one and a half", "challenge", 4, bytes(108))
+    bad("challenge of 257", "challenge", 4, size=257 * 72)
+    good("challenge answer, not held", "challenge answer", 4, b"\x00\x00", "-", asked=1)
+    good("challenge answer", "challenge answer", 4, b"\x00\x02ab\x00\x00\x00\x01c", "6162 - 63", asked=3)
+    good("challenge answer, to the first", "challenge answer", 4, b"\x00\x02ab", "6162", asked=256)
+    good("challenge answer, longest", "challenge answer", 4, b"\x08\x00" + bytes(2048), "00" * 2048, asked=1)
+    bad("challenge answer, too long a leaf", "challenge answer", 4, b"\x08\x01" + bytes(2049), asked=2)
+    bad("challenge answer, too many", "challenge answer", 4, bytes(4), asked=1)
+    bad("challenge answer, half a length", "challenge answer", 4, b"\x00\x00\x00", asked=2)
+    bad("challenge answer, cut", "challenge answer", 4, b"\x00\x03ab", asked=1)
+    bad("challenge answer over the limit", "challenge answer", 4, size=256 * 2050 + 1)
+
+
 def requests():
     hello = fragment(b"hello, venti\n")
     good("put", "put", 1, OWNER + MARK + hello, f"{OWNER.hex()} {MARK.hex()} {hello.hex()}")
@@ -100,7 +151,7 @@ def malformed():
     hello = fragment(b"hello, venti\n")
     for v in [0, 2, 255]:
         bad(f"version {v}", "ping", 1, version=v)
-    for kind in [0, 8, 0x7F, 0x88, 0xFE]:
+    for kind in [0, 12, 0x7F, 0x8C, 0xFE]:
         bad(f"kind {kind:#x}", kind, 1)
     for kind in ["put", "get", "ping", "get answer", "refusal"]:
         bad(kind + " with id 0", kind, 0, size=64)
@@ -164,4 +215,5 @@ def malformed():
 
 
 requests()
+tending()
 malformed()
