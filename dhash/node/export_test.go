@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/peer"
 	"ventidhash/venti"
 )
 
@@ -11,3 +12,12 @@ import (
 func (c *Client) Lookup(ctx context.Context, s venti.Score) ([]dhash.ID, error) {
 	return c.p.lookup(ctx, s)
 }
+
+// Peers returns what the node asks members by.
+func (n *Node) Peers() *peer.Client { return n.p.peers }
+
+// Peers returns what the client asks members by.
+func (c *Client) Peers() *peer.Client { return c.p.peers }
+
+// Handler returns what serves members.
+func (n *Node) Handler() peer.Handler { return &holder{n: n} }

@@ -28,7 +28,7 @@ func reversed(_ context.Context, b []byte) ([]byte, error) {
 func TestOpaque(t *testing.T) {
 	replies := map[byte]int{0: 1, 1: peer.MaxReply, 2: 0, 3: peer.MaxReply + 1}
 	h := &holder{onState: func(_ context.Context, b []byte) ([]byte, error) { return make([]byte, replies[b[0]]), nil }}
-	h.onReconcile = func(_ context.Context, b []byte) ([]byte, error) {
+	h.onReconcile = func(ctx context.Context, b []byte) ([]byte, error) {
 		switch b[0] {
 		case 7:
 			return nil, nil
@@ -37,7 +37,7 @@ func TestOpaque(t *testing.T) {
 		case 9:
 			return nil, dhash.ErrBusy
 		}
-		return reversed(nil, b)
+		return reversed(ctx, b)
 	}
 	c, to := pair(t, h, peer.ClientConfig{})
 	ctx := soon(t)
@@ -45,7 +45,7 @@ func TestOpaque(t *testing.T) {
 		msg := bytes.Repeat([]byte{1}, n)
 		msg[n-1] = 2
 		got, err := c.Reconcile(ctx, to, msg)
-		if want, _ := reversed(nil, msg); n > 1 && !bytes.Equal(got, want) || err != nil {
+		if want, _ := reversed(ctx, msg); n > 1 && !bytes.Equal(got, want) || err != nil {
 			t.Errorf("reconcile of %d bytes: %d bytes, %v", n, len(got), err)
 		}
 	}
