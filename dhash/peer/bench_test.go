@@ -3,6 +3,7 @@ package peer_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -52,6 +53,21 @@ func eachSize(b *testing.B, op operation) {
 			})
 		}
 	}
+}
+
+// BenchmarkChallenge has a member prove a leaf of each of 64 fragments of 128 KiB in one message.
+func BenchmarkChallenge(b *testing.B) {
+	all, coding := block(1, 1<<20, dhash.Code{Need: 8, Total: 20})
+	h := &holder{}
+	c, to := pair(b, h, peer.ClientConfig{})
+	if _, err := h.Put(b.Context(), to, dhash.Claim{}, all[3], coding); err != nil {
+		b.Fatal(err)
+	}
+	list := slices.Repeat([]peer.Challenge{{Score: all[3].Score, Coding: coding, Nonce: 99}}, 64)
+	run(b, 64*(128<<10), 1, func(ctx context.Context, _ int) error {
+		_, err := c.Challenge(ctx, to, list)
+		return err
+	})
 }
 
 // BenchmarkBlocks is the heavy load: one client puts blocks of 1 MiB, the twenty fragments of each to twenty of 24

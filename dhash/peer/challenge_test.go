@@ -165,44 +165,55 @@ func TestChallengeLiars(t *testing.T) {
 	}
 }
 
-// TestChallengesQueue has many challenges under way, of a disk that stands still. Few are at the disk, one of each member,
-// and gets pass.
-func TestChallengesQueue(t *testing.T) {
+// TestChores has many challenges and reconciliations under way, of a disk that stands still. Few are at the disk, one of
+// each member, and gets pass.
+func TestChores(t *testing.T) {
 	b := newHost(t)
 	let := make(chan struct{})
 	var mu sync.Mutex
 	var at, most int
 	served := map[byte]int{}
-	serve(t, b, &holder{onChallenge: func(_ context.Context, ch peer.Challenge) (*dhash.Leaf, error) {
+	disk := func(from byte) {
 		mu.Lock()
 		at++
 		most = max(most, at)
-		served[ch.Score[0]]++
-		if served[ch.Score[0]] > 1 {
-			t.Errorf("two challenges of member %d at once", ch.Score[0])
+		if served[from]++; served[from] > 1 {
+			t.Errorf("two chores of member %d at once", from)
 		}
 		mu.Unlock()
 		<-let
 		mu.Lock()
 		defer mu.Unlock()
 		at--
-		served[ch.Score[0]]--
+		served[from]--
+	}
+	serve(t, b, &holder{onChallenge: func(_ context.Context, ch peer.Challenge) (*dhash.Leaf, error) {
+		disk(ch.Score[0])
+		return nil, nil
+	}, onReconcile: func(_ context.Context, msg []byte) ([]byte, error) {
+		disk(msg[0])
 		return nil, nil
 	}}, everybody())
 	var work sync.WaitGroup
-	for i := range 4 {
+	for i := range byte(4) {
 		a := newHost(t)
 		know(a, b)
 		c := client(t, a, peer.ClientConfig{})
 		for range 5 {
 			work.Go(func() {
-				if _, err := c.Challenge(soon(t), idOf(b), make6(byte(i))); err != nil {
+				list := slices.Repeat([]peer.Challenge{{Score: venti.Score{i}}}, 6)
+				if _, err := c.Challenge(soon(t), idOf(b), list); err != nil {
+					t.Error(err)
+				}
+			})
+			work.Go(func() {
+				if _, err := c.Reconcile(soon(t), idOf(b), []byte{i}); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 	}
-	eventually(t, "challenges at the disk", func() bool {
+	eventually(t, "chores at the disk", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return at == 2
@@ -212,17 +223,12 @@ func TestChallengesQueue(t *testing.T) {
 	c := client(t, a, peer.ClientConfig{})
 	for range 40 {
 		if _, _, err := c.Get(soon(t), idOf(b), peer.Want{}); !errors.Is(err, dhash.ErrNoFragment) {
-			t.Fatalf("get beside challenges: %v", err)
+			t.Fatalf("get beside chores: %v", err)
 		}
 	}
 	close(let)
 	work.Wait()
 	if most != 2 {
-		t.Errorf("%d challenges at once", most)
+		t.Errorf("%d chores at once", most)
 	}
-}
-
-// make6 returns six challenges that say of whom they are.
-func make6(from byte) []peer.Challenge {
-	return slices.Repeat([]peer.Challenge{{Score: venti.Score{from}}}, 6)
 }

@@ -12,8 +12,8 @@
 // Nothing grows that a member could make grow. A client has a window of bytes for each member. A server has so many
 // streams, on each so many requests, and budgets of bytes for puts and for answers, one of each for every stream and one
 // for all; beyond them it stops reading, and the member's window fills. Small messages overtake large ones. Because puts
-// and answers have budgets of their own, a get does not wait for the disk to write. Challenges, which make a disk read
-// much and send little, have a short queue of their own.
+// and answers have budgets of their own, a get does not wait for the disk to write. Reconciliations and challenges,
+// which make a disk read much and send little, have a short queue of their own.
 //
 // Members send each other what keeps the swarm (reconcile, copy), which no client may. What an owner has signed, anybody
 // brings (statement). What is in those messages is for other packages to say.

@@ -47,32 +47,35 @@ func (c *served) have(ctx context.Context, h head, owner dhash.Owner, scores []v
 
 // reconcile serves a message of a reconciliation.
 func (c *served) reconcile(ctx context.Context, h head, msg []byte) {
-	var body []byte
-	held, err := c.load(ctx, c.loads, MaxReconcile, func() (size int64, err error) {
-		body, err = c.handler.Reconcile(ctx, c.id, msg)
+	c.chore(ctx, h, MaxReconcile, func() ([]byte, error) {
+		body, err := c.handler.Reconcile(ctx, c.id, msg)
 		if err == nil && len(body) > MaxReconcile {
 			err = fmt.Errorf("%w: %d bytes in answer to a reconciliation", venti.ErrUnavailable, len(body))
 		}
-		return int64(len(body)), err
+		return body, err
 	})
-	c.reply(h, err, body, nil, held)
 }
 
-// challenge serves a message of challenges. A small message can make a disk read much, so that one of a stream is
-// answered at a time and a few of all, in a queue of their own: gets do not wait for them.
+// challenge serves a message of challenges.
 func (c *served) challenge(ctx context.Context, h head, all []Challenge) {
+	c.chore(ctx, h, int64(len(all))*(2+dhash.MaxLeaf), func() ([]byte, error) { return c.prove(ctx, all) })
+}
+
+// chore serves a small message that can make a disk read much: one of a stream at a time and a few of all, in a queue of
+// their own, so that gets do not wait for them.
+func (c *served) chore(ctx context.Context, h head, guess int64, work func() ([]byte, error)) {
 	select {
-	case c.audit <- struct{}{}:
+	case c.oneChore <- struct{}{}:
 	case <-ctx.Done():
 		c.refuse(h.id, ctx.Err())
 		return
 	}
 	var body []byte
-	held, err := c.load(ctx, c.audits, int64(len(all))*(2+dhash.MaxLeaf), func() (size int64, err error) {
-		body, err = c.prove(ctx, all)
+	held, err := c.load(ctx, c.chores, guess, func() (size int64, err error) {
+		body, err = work()
 		return int64(len(body)), err
 	})
-	<-c.audit
+	<-c.oneChore
 	c.reply(h, err, body, nil, held)
 }
 

@@ -30,16 +30,16 @@ var (
 // own while the handler works on it.
 type served struct {
 	*Server
-	id      dhash.ID
-	stream  network.Stream
-	in      *bufio.Reader
-	out     *sender
-	slots   chan struct{} // an element for each request whose answer is not out
-	inPuts  *budget       // this stream's part of Server.puts
-	inReply *budget       // this stream's part of Server.answers
-	audit   chan struct{} // an element for the challenges that are being answered, one message at a time
-	workers sync.WaitGroup
-	busy    atomic.Bool // new requests are refused
+	id       dhash.ID
+	stream   network.Stream
+	in       *bufio.Reader
+	out      *sender
+	slots    chan struct{} // an element for each request whose answer is not out
+	inPuts   *budget       // this stream's part of Server.puts
+	inReply  *budget       // this stream's part of Server.answers
+	oneChore chan struct{} // an element for the one that is in Server.chores, or waits for it
+	workers  sync.WaitGroup
+	busy     atomic.Bool // new requests are refused
 
 	grants map[dhash.Owner]struct{} // the reader's
 	armed  time.Time                // the reader's: when the deadline for reading was set; zero if there is none
@@ -51,14 +51,14 @@ type served struct {
 
 func newServed(s *Server, id dhash.ID, stream network.Stream) *served {
 	c := &served{
-		Server:  s,
-		id:      id,
-		stream:  stream,
-		slots:   make(chan struct{}, maxParallel),
-		inPuts:  newBudget(min(perStream, s.puts.size/4)),
-		inReply: newBudget(s.answers.size / 8), // who does not read holds it until the stream is given up
-		audit:   make(chan struct{}, 1),
-		grants:  make(map[dhash.Owner]struct{}),
+		Server:   s,
+		id:       id,
+		stream:   stream,
+		slots:    make(chan struct{}, maxParallel),
+		inPuts:   newBudget(min(perStream, s.puts.size/4)),
+		inReply:  newBudget(s.answers.size / 8), // who does not read holds it until the stream is given up
+		oneChore: make(chan struct{}, 1),
+		grants:   make(map[dhash.Owner]struct{}),
 	}
 	c.in = bufio.NewReaderSize(&meter{stream, func(n int) { s.bytesIn.Add(int64(n)) }}, readBuffer)
 	c.out = newSender(stream, s.cfg.Stall, func(n int, _ bool) { s.bytesOut.Add(int64(n)) })

@@ -20,8 +20,8 @@ const (
 	maxParallel = 128 // requests of one stream that are served at once; more wait in the stream
 	maxStreams  = 2   // of one member: a member that was restarted comes again before its old stream is noticed to be dead
 	maxGrants   = 64  // owners that one stream may store for
-	maxLoads    = 16  // gets, haves and reconciliations of all streams that the handler works on at once
-	maxAudits   = 2   // challenges of all streams, likewise: each reads a whole fragment and sends little
+	maxLoads    = 16  // gets and haves of all streams that the handler works on at once
+	maxChores   = 2   // reconciliations and messages of challenges, likewise: they read much and send little
 	messageTime = 2 * time.Minute
 )
 
@@ -49,7 +49,7 @@ type Handler interface {
 	Divert(ctx context.Context, from dhash.ID, v Diversion) error
 
 	// Reconcile answers a message of a reconciliation, of 1 to MaxReconcile bytes, by one of at most MaxReconcile. From is
-	// a member.
+	// a member. Few calls of it and of Challenge run at once, so that it must not wait for another member.
 	Reconcile(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error)
 
 	// Copy stores f as Put does, with the claims of 1 to MaxClaims owners, in ascending order of their keys. From is a
@@ -106,8 +106,8 @@ type Server struct {
 	cfg     ServerConfig
 	puts    *budget       // bytes of puts whose answer is not out yet
 	answers *budget       // bytes of answers that are not out yet
-	loads   chan struct{} // an element for each get, have and reconciliation that the handler works on
-	audits  chan struct{} // an element for each message of challenges, likewise
+	loads   chan struct{} // an element for each get and have that the handler works on
+	chores  chan struct{} // an element for each reconciliation and message of challenges, likewise
 	pool    pool
 	work    sync.WaitGroup // streams
 
@@ -138,7 +138,7 @@ func NewServer(h host.Host, handler Handler, cfg ServerConfig) (*Server, error) 
 		puts:    newBudget(cfg.InFlight),
 		answers: newBudget(cfg.InFlight / 2),
 		loads:   make(chan struct{}, maxLoads),
-		audits:  make(chan struct{}, maxAudits),
+		chores:  make(chan struct{}, maxChores),
 		streams: make(map[dhash.ID][]*served),
 	}, nil
 }

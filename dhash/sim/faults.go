@@ -60,6 +60,7 @@ func (s *Swarm) Serve(i int, h peer.Handler) {
 	swarm := member.PublicOf(s.founder).Swarm()
 	server, err := peer.NewServer(m.host, h, peer.ServerConfig{
 		Member: func(dhash.ID) bool { return true },
+		Full:   func(dhash.ID) bool { return true },
 		Grant: func(id dhash.ID, b []byte) (dhash.Owner, error) {
 			key, err := member.KeyOf(id)
 			if err != nil {
