@@ -15,7 +15,8 @@ import (
 
 // whole returns a fragment of the code 1/1, whose payload is the block.
 func whole(payload []byte) (*dhash.Fragment, dhash.Coding) {
-	f := &dhash.Fragment{Score: venti.Sum(payload), Length: len(payload), Code: dhash.Code{Need: 1, Total: 1}, Payload: payload}
+	f := &dhash.Fragment{Score: venti.Sum(payload), Length: len(payload), Code: dhash.Code{Need: 1, Total: 1},
+		Payload: payload}
 	return f, f.Coding()
 }
 

@@ -42,8 +42,8 @@ func (h *holder) responsible(id dhash.ID, f *dhash.Fragment) bool {
 }
 
 // Copy implements peer.Handler. Who mends a block is responsible for it itself.
-func (h *holder) Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (int64,
-	error) {
+func (h *holder) Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment,
+	coding dhash.Coding) (int64, error) {
 	if !h.responsible(h.n.cfg.Folder.ID(), f) || !h.responsible(from, f) {
 		return 0, dhash.ErrNotMine
 	}

@@ -18,7 +18,8 @@ func TestCopyAndChallenge(t *testing.T) {
 	s := found(t, 3)
 	ctx := t.Context()
 	payload := ventitest.Random(1, 5000)
-	f := &dhash.Fragment{Score: venti.Sum(payload), Length: len(payload), Code: dhash.Code{Need: 1, Total: 1}, Payload: payload}
+	f := &dhash.Fragment{Score: venti.Sum(payload), Length: len(payload), Code: dhash.Code{Need: 1, Total: 1},
+		Payload: payload}
 	claims := []dhash.Claim{{Owner: dhash.Owner{9}, Mark: [16]byte{1}}, {Owner: dhash.Owner{2}, Mark: [16]byte{3}}}
 	to := must(member.ParseID(s.nodes[1].Status().ID))(t)
 	peers := s.nodes[0].Peers()

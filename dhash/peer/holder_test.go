@@ -112,8 +112,8 @@ func (h *holder) Reconcile(ctx context.Context, _ dhash.ID, msg []byte) ([]byte,
 	return h.onReconcile(ctx, msg)
 }
 
-func (h *holder) Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (int64,
-	error) {
+func (h *holder) Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment,
+	coding dhash.Coding) (int64, error) {
 	free, err := h.Put(ctx, from, claims[0], f, coding)
 	for _, c := range claims[1:] {
 		h.Claim(ctx, from, c.Owner, []peer.Mark{{Score: f.Score, Coding: coding, Index: f.Index, Mark: c.Mark}})

@@ -105,8 +105,8 @@ func (c *served) prove(ctx context.Context, all []Challenge) (body []byte, err e
 
 // load waits until there is room for an answer of about so many bytes, and until it is this request's turn, and has the
 // handler work. The room that the answer really needs is taken afterwards; free gives it back.
-func (c *served) load(ctx context.Context, turn chan struct{}, guess int64, work func() (size int64, err error)) (free func(),
-	err error) {
+func (c *served) load(ctx context.Context, turn chan struct{}, guess int64,
+	work func() (size int64, err error)) (free func(), err error) {
 	if err := c.inReply.take(ctx, guess); err != nil {
 		return nil, err
 	}

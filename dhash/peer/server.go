@@ -54,7 +54,8 @@ type Handler interface {
 
 	// Copy stores f as Put does, with the claims of 1 to MaxClaims owners, in ascending order of their keys. From is a
 	// member, and vouches for the claims: no grants were shown. The handler decides whether it takes the fragment.
-	Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (free int64, err error)
+	Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (free int64,
+		err error)
 
 	// State takes what an owner says, of 1 to MaxStatement bytes, which it must not keep, and returns 1 to MaxReply bytes.
 	// The owner's signature in it is for the handler to check: anybody may bring it, and may bring it again.
