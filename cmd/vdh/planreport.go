@@ -217,8 +217,8 @@ func (s *planned) warnings(best plan.Figures) []string {
 	}
 	if best.Eager > s.Bandwidth {
 		say("repair can need more than its budget of %s/s: where each lost fragment is made by itself, a member reads NEED × held / "+
-			"lifetime, %s/s. Repair that waits for the threshold needs %s/s. Where that is too much, it falls behind, and more is lost.", amount(s.Bandwidth),
-			amount(best.Eager), amount(best.Traffic))
+			"lifetime, %s/s. Repair that waits for the threshold needs %s/s. Where that is too much, it falls behind, and more "+
+			"is lost.", amount(s.Bandwidth), amount(best.Eager), amount(best.Traffic))
 	}
 	if best.Lost >= planLosses {
 		say("%s of %s blocks are to be expected lost for good in a year. It takes more members, or such as live longer (--lifetime), "+
