@@ -165,12 +165,12 @@ func (s *planned) why(best plan.Figures) string {
 	case c.Total == 1:
 		return "A single member keeps each block once: there is nothing to choose, and nobody to repair from."
 	case !best.OnTarget:
-		return fmt.Sprintf("It would choose %s, whole copies, though they miss the target: nothing else does better with %s. When repair "+
-			"begins a block has %s nines.", c, count(int64(s.Members), "member", "members"), s.ninesText(best.Threshold))
+		return fmt.Sprintf("It would choose %s, whole copies, though they miss the target: nothing else does better with %s. "+
+			"When repair begins a block has %s nines.", c, count(int64(s.Members), "member", "members"), s.ninesText(best.Threshold))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "It would choose %s: any %d of %d fragments bring a block back, and with %d gone, when repair begins, it still has "+
-		"%s nines", c, c.Need, c.Total, gone, s.ninesText(best.Threshold))
+	fmt.Fprintf(&b, "It would choose %s: any %d of %d fragments bring a block back, and with %d gone, when repair begins, "+
+		"it still has %s nines", c, c.Need, c.Total, gone, s.ninesText(best.Threshold))
 	if next := (dhash.Code{Need: c.Need + 1, Total: c.Total}); next.Need < next.Threshold() {
 		fmt.Fprintf(&b, "; %s would store less and have %s", next, s.ninesText(s.Assess(next).Threshold))
 	}
@@ -216,21 +216,22 @@ func (s *planned) warnings(best plan.Figures) []string {
 		}
 	}
 	if best.Eager > s.Bandwidth {
-		say("repair can need more than its budget of %s/s: where each lost fragment is made by itself, a member reads NEED × held / "+
-			"lifetime, %s/s. Repair that waits for the threshold needs %s/s. Where that is too much, it falls behind, and more "+
+		say("repair can need more than its budget of %s/s: where each lost fragment is made by itself, a member reads "+
+			"NEED × held / lifetime, %s/s. Repair that waits for the threshold needs %s/s. Where that is too much, it falls behind, and more "+
 			"is lost.", amount(s.Bandwidth), amount(best.Eager), amount(best.Traffic))
 	}
 	if best.Lost >= planLosses {
-		say("%s of %s blocks are to be expected lost for good in a year. It takes more members, or such as live longer (--lifetime), "+
-			"or faster repair (--repair).", figure(best.Lost), figure(s.Blocks))
+		say("%s of %s blocks are to be expected lost for good in a year. It takes more members, or such as live "+
+			"longer (--lifetime), or faster repair (--repair).", figure(best.Lost), figure(s.Blocks))
 	}
 	if s.P <= planPoorP {
-		say("with members that answer %s of the time no code that stores two bytes for one is any good, however many fragments it has.",
+		say("with members that answer %s of the time no code that stores two bytes for one is any good, "+
+			"however many fragments it has.",
 			share(s.P))
 	}
 	if s.Rho >= planPoorRho {
-		say("members that fail together so much (rho %g) make five whole copies better than any code that stores two bytes for one. "+
-			"More fragments do not help; other sites do.", s.Rho)
+		say("members that fail together so much (rho %g) make five whole copies better than any code that stores "+
+			"two bytes for one. More fragments do not help; other sites do.", s.Rho)
 	}
 	if n := sitesNeeded(best.Code); s.sites > 0 && s.sites < n {
 		say("the members are at %s; at fewer than %d the loss of one can leave a block unreadable (vdh node --domain SITE/HOST).",

@@ -28,7 +28,8 @@ func TestSpan(t *testing.T) {
 			t.Errorf("%q: %v, %v, written %s", c.text, got, err, spanText(got))
 		}
 	}
-	for _, text := range []string{"", "y", "d", "1", "0", "0y", "-1d", "-1h", "1e300y", "nand", "infy", "NaNy", "1 y", "1Y", "1y2d", "0x1p70w"} {
+	for _, text := range []string{"", "y", "d", "1", "0", "0y", "-1d", "-1h", "1e300y", "nand", "infy", "NaNy",
+		"1 y", "1Y", "1y2d", "0x1p70w"} {
 		if got, err := parseSpan(text); err == nil {
 			t.Errorf("%q is taken as %v", text, got)
 		}
@@ -53,7 +54,8 @@ func TestPlanNumbers(t *testing.T) {
 	}
 	text := strings.Repeat("word ", 60)
 	for line := range strings.Lines(wrap(text, "Warning: ", "  ")) {
-		if n := len(strings.TrimSuffix(line, "\n")); n > planWidth || !strings.HasPrefix(line, "Warning: ") && !strings.HasPrefix(line, "  w") {
+		if n := len(strings.TrimSuffix(line, "\n")); n > planWidth ||
+			!strings.HasPrefix(line, "Warning: ") && !strings.HasPrefix(line, "  w") {
 			t.Errorf("line of %d: %q", n, line)
 		}
 	}
@@ -65,7 +67,8 @@ func TestPlanNumbers(t *testing.T) {
 // TestCounted holds which members a plan counts on, and at how many sites they are.
 func TestCounted(t *testing.T) {
 	var list []node.MemberInfo
-	for i, m := range []string{"alive bern/a", "alive bern/b", "suspect basel/c", "full d", "alive ", "alive ", "dead zug/e", "banned zug/f", "retiring zug/g"} {
+	for i, m := range []string{"alive bern/a", "alive bern/b", "suspect basel/c", "full d", "alive ", "alive ",
+		"dead zug/e", "banned zug/f", "retiring zug/g"} {
 		state, domain, _ := strings.Cut(m, " ")
 		list = append(list, node.MemberInfo{ID: fmt.Sprint(i), State: state, Domain: domain})
 	}
