@@ -16,13 +16,13 @@ import (
 
 // The limits of the pipeline.
 const (
-	smallFile  = 128 << 10 // the longest file that goes into a shared block, in bytes
-	blockSize  = 1 << 20   // about how long shared blocks are
-	batchSize  = 4 << 20   // small contents that are put in order at a time
-	readers    = 4         // files being read at once
-	readAhead  = 64        // files waiting for a reader, or read and waiting to be packed
-	assembling = 16 << 10  // records waiting for their directory
-	unsettled  = 8         // shared blocks that are being sealed and stored
+	smallFile  = 128 << 10  // the longest file that goes into a shared block, in bytes
+	blockSize  = 3800 << 10 // the longest that shared blocks get before their last content
+	batchSize  = 7400 << 10 // small contents that are put in order at a time: two blocks
+	readers    = 4          // files being read at once
+	readAhead  = 64         // files waiting for a reader, or read and waiting to be packed
+	assembling = 16 << 10   // records waiting for their directory
+	unsettled  = 8          // shared blocks that are being sealed and stored
 )
 
 // Config says what to archive and where to. Store, Source, Sealer and either Paths or Stdin are needed.

@@ -28,7 +28,7 @@
 // # How it is stored
 //
 // Small files that are new are gathered in the order of the walk, some megabytes at a time, and fill shared blocks of
-// about 1 MiB in the order of their names' endings, since like compresses like. A shared block of which the parent
+// almost 4 MiB in the order of their names' endings, since like compresses like. A shared block of which the parent
 // snapshot used less than half is left behind: its files count as changed, are read from the disk and go into new blocks.
 // That is all the compaction there is.
 //

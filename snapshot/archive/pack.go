@@ -88,7 +88,7 @@ func (p *packer) flush() {
 		return
 	}
 	slices.SortStableFunc(b.rows, func(x, y *promise) int { return strings.Compare(x.ending, y.ending) })
-	count := max(1, (len(b.buf)+blockSize/2)/blockSize)
+	count := max(1, (len(b.buf)+blockSize-1)/blockSize)
 	enough := (len(b.buf) + count - 1) / count
 	for rows := b.rows; len(rows) > 0; {
 		block := &sharedBlock{}
