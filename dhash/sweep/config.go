@@ -63,7 +63,12 @@ type Config struct {
 
 	// Log hears of what goes wrong. Nil discards.
 	Log *slog.Logger
+
+	regionItems int // how many items are compared at a time; tests have fewer
 }
+
+// regionItems is how many items are compared at a time.
+const regionItems = 1 << 16
 
 // Validate returns an error that names the field and the rule, if there is one to name.
 func (c Config) Validate() error {
@@ -79,6 +84,7 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	c.Interval = cmp.Or(c.Interval, 6*time.Hour)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.regionItems = cmp.Or(c.regionItems, regionItems)
 	if c.Weak == nil {
 		c.Weak = func(dhash.Code) bool { return false }
 	}

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	regionItems = 1 << 16 // how many items are compared at a time
-	maxSessions = 128     // with one neighbour about a region, which is cut up where the neighbour holds much more there
-	atOnce      = 4       // how many neighbours are compared with at a time
+	maxSessions = 128 // with one neighbour about a region, which is cut up where the neighbour holds much more there
+	atOnce      = 4   // how many neighbours are compared with at a time
 )
 
 // A region is what this member holds in a range of positions, while it is compared with the neighbours. It takes about 13
@@ -58,7 +57,7 @@ func gatherRegion(ctx context.Context, cfg *Config, from uint64) (*region, error
 	g.seats = newSeats(cfg.Table(), g.seating)
 	count := 0
 	var err error
-	g.points, g.last, err = gather(ctx, cfg.Store, from, 1<<64-1, regionItems, func(h *holding) {
+	g.points, g.last, err = gather(ctx, cfg.Store, from, 1<<64-1, cfg.regionItems, func(h *holding) {
 		seating := g.seats.of(h.key, h.code)
 		if seating.look {
 			growBit(&g.look, count)

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,11 +20,13 @@ const (
 	longest   = 10 * time.Second // but no longer
 )
 
-// ResponderConfig says what a Responder answers from. All fields are needed.
+// ResponderConfig says what a Responder answers from. All that is exported is needed.
 type ResponderConfig struct {
 	Self  dhash.ID
 	Store Store
 	Table func() *placement.Table // returns the members that placement counts on now
+
+	maxSet int // tests have less
 }
 
 // Validate returns an error that names the field, if there is one to name.
@@ -61,6 +64,7 @@ func NewResponder(cfg ResponderConfig) (*Responder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.maxSet = cmp.Or(cfg.maxSet, maxSet)
 	return &Responder{cfg: cfg, building: make(chan struct{}, 1), askers: map[dhash.ID]*asker{}}, nil
 }
 
@@ -196,7 +200,7 @@ func (r *Responder) build(ctx context.Context, from dhash.ID, q *query) (set *Se
 		}
 		return s
 	})
-	points, last, err := gather(ctx, r.cfg.Store, q.from, q.to, maxSet, func(h *holding) {
+	points, last, err := gather(ctx, r.cfg.Store, q.from, q.to, r.cfg.maxSet, func(h *holding) {
 		if s := seats.of(h.key, h.code); s.mine && s.theirs {
 			growBit(&compared, count)
 		}
