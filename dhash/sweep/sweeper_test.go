@@ -31,7 +31,7 @@ func TestSweepOfAWholeSwarm(t *testing.T) {
 
 func TestSweepCountsWhatIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // members have no time to wait for each other
-		for seed := range uint64(12) {
+		for seed := range uint64(6) {
 			r := random(seed)
 			w := newSwarm(t, r, 24+r.IntN(37), 300+r.IntN(1000))
 			for _, o := range w.members {
