@@ -71,3 +71,21 @@ func Reencode(message []byte) ([]byte, error) {
 func (s *Set) Bytes() int {
 	return 8*len(s.points.positions) + 4*len(s.points.tags) + 4*len(s.compared) + 16*len(s.sums) + 4*len(s.counts)
 }
+
+// Asked is an ask that is no skip.
+type Asked struct {
+	Kind   byte
+	Points int
+}
+
+// Asks returns those of a message.
+func Asks(message []byte) (all []Asked) {
+	q, err := parseQuery(message)
+	if err != nil {
+		panic(err)
+	}
+	for _, a := range q.asks {
+		all = append(all, Asked{a.kind, len(a.list)})
+	}
+	return all
+}

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"encoding/binary"
+	"slices"
 	"sort"
 
 	"ventidhash/dhash"
@@ -64,6 +65,11 @@ func (l *Points) Len() int { return len(l.positions) }
 
 // At returns point i.
 func (l *Points) At(i int) Point { return Point{l.positions[i], l.tags[i]} }
+
+// Grow makes room for n more points.
+func (l *Points) Grow(n int) {
+	l.positions, l.tags = slices.Grow(l.positions, n), slices.Grow(l.tags, n)
+}
 
 // Add appends p if it comes after the last point, and reports whether it does.
 func (l *Points) Add(p Point) bool {
