@@ -41,6 +41,7 @@ type swarm struct {
 	mu      sync.Mutex
 	copies  int
 	gets    int
+	order   []venti.Score // in the order of copies
 	bytes   int64
 	flying  int
 	most    int                      // requests under way at once
@@ -282,6 +283,22 @@ func (s *swarm) now(only ...*member) {
 	}
 }
 
+// together is now for all members at the same time.
+func (s *swarm) together() {
+	s.t.Helper()
+	var all sync.WaitGroup
+	for _, m := range s.members {
+		if !m.dead && !m.gone {
+			all.Go(func() {
+				if err := m.rep.Now(s.t.Context(), nil); err != nil {
+					s.t.Errorf("member %s: %v", m.id.Short(), err)
+				}
+			})
+		}
+	}
+	all.Wait()
+}
+
 // total adds up the stats of all members.
 func (s *swarm) total() (sum repair.Stats) {
 	for _, m := range s.members {
@@ -403,6 +420,7 @@ func (w wire) Copy(ctx context.Context, to dhash.ID, claims []dhash.Claim, f *dh
 	m.keep(claims, f, f.Coding())
 	w.s.mu.Lock()
 	w.s.copies++
+	w.s.order = append(w.s.order, f.Score)
 	w.s.bytes += int64(len(f.Payload))
 	w.s.mu.Unlock()
 	return peer.Receipt{Free: 1, Coding: f.Coding()}, nil

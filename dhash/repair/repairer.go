@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ventidhash/dhash/codec"
@@ -145,17 +146,33 @@ func (r *Repairer) step(ctx context.Context, size *pace) time.Duration {
 		}
 		return poll
 	}
-	waited := false
-	for i, it := range batch {
-		out := r.tend(ctx, it, &sights[i])
-		if ctx.Err() != nil {
-			out = outcome{keep: true, poor: true} // nothing is known about it
-		}
-		waited = waited || out.poor
-		r.settle(it, out)
-	}
-	size.adapt(waited)
+	size.adapt(r.work(ctx, batch, sights))
 	return 0
+}
+
+// workers is how many blocks are worked at once: while one is read another is sent.
+const workers = 3
+
+// work tends the items of a batch, and reports whether any has to wait for the budget.
+func (r *Repairer) work(ctx context.Context, batch []*item, sights []sight) bool {
+	var next, waiting atomic.Int64
+	var all sync.WaitGroup
+	for range min(workers, len(batch)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(batch); i = int(next.Add(1)) - 1 {
+				out := r.tend(ctx, batch[i], &sights[i])
+				if ctx.Err() != nil {
+					out = outcome{keep: true, poor: true} // nothing is known about it
+				}
+				if out.poor {
+					waiting.Add(1)
+				}
+				r.settle(batch[i], out)
+			}
+		})
+	}
+	all.Wait()
+	return waiting.Load() > 0
 }
 
 // take returns what is to be done now. If the budget is used up that is only what is urgent; if this node seems to be cut

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxBatch    = 256 // items of one survey, and scores in one request of it
+	maxBatch    = 256 // items of one survey, and so scores in one request of it at most
 	maxRequests = 15  // under way at once
 )
 
@@ -96,7 +96,7 @@ func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 		owner, _ := asker(s.claims)
 		for _, m := range r.circle(table, s.key, it) {
 			q := known[m.ID][owner]
-			if q == nil || len(q.which) == maxBatch {
+			if q == nil {
 				q = &inquiry{member: m, owner: owner}
 				if known[m.ID] == nil {
 					known[m.ID] = map[dhash.Owner]*inquiry{}
