@@ -51,16 +51,17 @@ func (a Action) String() string {
 func UrgentLine(c dhash.Code) int { return min(c.Need+3, c.Threshold()-1) }
 
 // Decide returns what this member should do about a block, and how many fragments it should make of it, the missing ones
-// being those that are neither present nor, unless it is urgent, absent. takeover is the time after which the next
-// closest holder acts beside the closest one. want is the code that the policy gives to such a block today; the zero Code
-// wants nothing. Decide is pure, and the same in the swarm and in its simulation.
+// being those that are neither present nor absent. If it is urgent they are at least as many as the present ones lack to
+// the threshold, whoever may return. takeover is the time after which the next closest holder acts beside the
+// closest one. want is the code that the policy gives to such a block today; the zero Code wants nothing. Decide is pure,
+// and the same in the swarm and in its simulation.
 func Decide(v View, want dhash.Code, takeover time.Duration) (Action, int) {
 	c := v.Code
 	switch {
 	case !v.Claimed:
 		return Nothing, 0
 	case v.Present <= UrgentLine(c):
-		return turn(v, takeover, Urgent, c.Threshold()-v.Present)
+		return turn(v, takeover, Urgent, max(c.Threshold()-v.Present, c.Total-v.Present-v.Absent))
 	case v.Present+v.Absent <= c.Threshold() && v.Present+v.Absent < c.Total:
 		return turn(v, takeover, Mend, c.Total-v.Present-v.Absent)
 	case Weaker(c, want):
@@ -77,8 +78,8 @@ func turn(v View, takeover time.Duration, a Action, count int) (Action, int) {
 	return a, count
 }
 
-// Weaker reports whether a block of code c should be coded anew where the policy wants another code: its loss takes
-// fewer members, or it needs a larger share of those that it has.
+// Weaker reports whether a block of code c should be coded anew where the policy wants another code: whether its loss
+// takes fewer members.
 func Weaker(c, want dhash.Code) bool {
 	if want == (dhash.Code{}) || c == want {
 		return false

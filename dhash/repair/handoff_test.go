@@ -1,0 +1,322 @@
+package repair_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/codec"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/dhash/placement"
+	"ventidhash/dhash/repair"
+	"ventidhash/venti"
+)
+
+// settled checks that the fragments of a coding are held by exactly the members that should hold them, once each.
+func (s *swarm) settled(enc *codec.Encoded) {
+	s.t.Helper()
+	s.full(enc, enc.Code.Total)
+	var want []*member
+	for _, m := range s.table().Holders(dhash.KeyOf(enc.Score), enc.Code, 0) {
+		want = append(want, s.byID[m.ID])
+	}
+	for _, m := range s.holders(enc) {
+		if !slices.Contains(want, m) {
+			s.t.Errorf("block %s: member %s should not hold a fragment", enc.Score.Short(), m.id.Short())
+		}
+	}
+}
+
+func TestStraysAreHandedToNewMembers(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 25)
+		var all []*codec.Encoded
+		for i := range 10 {
+			all = append(all, s.put(uint64(i), 1000, usual))
+		}
+		s.join(12)
+		s.sweep()
+		s.now()
+		st := s.total()
+		if st.HandedOff == 0 || st.Made != 0 || s.gets != 0 {
+			t.Fatalf("%d handed off, %d made, %d read", st.HandedOff, st.Made, s.gets)
+		}
+		for _, enc := range all {
+			if different, all := s.present(enc); different != 20 || all == 20 {
+				t.Errorf("right after the hand-off: %d different, %d in all", different, all)
+			}
+		}
+		for range 3 {
+			time.Sleep(6 * time.Hour)
+			s.sweep()
+			s.now()
+		}
+		for _, enc := range all {
+			s.settled(enc)
+		}
+		if after := s.total(); after.Trimmed != after.HandedOff || after.HandedOff != st.HandedOff {
+			t.Errorf("%d handed off, then %d, %d trimmed", st.HandedOff, after.HandedOff, after.Trimmed)
+		}
+	})
+}
+
+func TestReceiverThatForgetsGetsNothingTrimmed(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 25)
+		enc := s.put(1, 1000, usual)
+		s.join(12)
+		s.sweep()
+		s.now()
+		for range 4 {
+			time.Sleep(4 * time.Hour)
+			for _, m := range s.members[25:] {
+				m.wipe()
+			}
+			s.sweep()
+			s.now()
+		}
+		if st := s.total(); st.Trimmed != 0 {
+			t.Errorf("%d trimmed, though no other member kept them", st.Trimmed)
+		}
+		if n, _ := s.present(enc); n != 20 {
+			t.Errorf("%d present", n)
+		}
+	})
+}
+
+func TestRetiringMembersAreEmptied(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		var all []*codec.Encoded
+		for i := range 10 {
+			all = append(all, s.put(uint64(i), 1000, usual))
+		}
+		retiring := s.members[:6]
+		for _, m := range retiring {
+			m.leaves = true
+		}
+		s.onCopy = func(m *member) {
+			if m.leaves {
+				t.Error("a retiring member got a fragment")
+			}
+		}
+		for range 5 {
+			s.sweep()
+			s.now()
+			time.Sleep(6 * time.Hour)
+		}
+		for _, m := range retiring {
+			for _, enc := range all {
+				if n := m.holds(enc.Coding); len(n) > 0 {
+					t.Errorf("a retiring member still keeps %v of %s", n, enc.Score.Short())
+				}
+			}
+		}
+		for _, enc := range all {
+			if n, _ := s.present(enc); n != 20 {
+				t.Errorf("%d fragments of %s", n, enc.Score.Short())
+			}
+		}
+	})
+}
+
+func TestRetiringMembersAreSources(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		enc := s.put(1, 1000, usual)
+		for _, m := range s.holders(enc)[6:12] {
+			m.leaves = true
+		}
+		for _, m := range s.holders(enc)[12:] {
+			m.wipe() // 6 stay, 6 retire, 8 are lost
+		}
+		s.sweep()
+		s.now()
+		seen := map[int]bool{}
+		for _, m := range s.holders(enc) {
+			if !m.leaves {
+				for _, i := range m.holds(enc.Coding) {
+					seen[i] = true
+				}
+			}
+		}
+		if len(seen) < usual.Threshold() {
+			t.Errorf("%d fragments at members that stay", len(seen))
+		}
+	})
+}
+
+// With two that each hold the same fragment one of them keeps it, whoever looks first.
+func TestDuplicatesAmongExpectedHolders(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		enc := s.put(1, 1000, usual)
+		list := s.holders(enc)
+		for i, m := range list[1:3] { // both get what the first has, instead of their own
+			delete(m.held, fragstore.Name{Score: enc.Score, Coding: enc.Coding, Index: i + 1})
+			f := enc.Fragment(0)
+			m.keep(cl, &f, enc.Coding)
+		}
+		for range 6 {
+			s.sweep()
+			s.now()
+			time.Sleep(6 * time.Hour)
+		}
+		different, all := s.present(enc)
+		if different != 18 || all != 18 {
+			t.Errorf("%d different, %d in all", different, all)
+		}
+		if got := list[0].holds(enc.Coding); !slices.Equal(got, []int{0}) {
+			t.Errorf("the closest keeps %v", got)
+		}
+		list[5].wipe()
+		list[6].wipe()
+		s.sweep()
+		s.now()
+		s.full(enc, 20)
+	})
+}
+
+// Members that look at the same time send nothing to the same place: neither two strays, nor a stray and what is made.
+func TestAllAtTheSameTime(t *testing.T) {
+	for seed := range uint64(8) {
+		within(t, func(t *testing.T) {
+			s := newSwarm(t, 25)
+			var all []*codec.Encoded
+			for i := range uint64(10) {
+				all = append(all, s.put(100*seed+i, 1000, usual))
+			}
+			s.join(14)
+			for _, m := range s.members[3+seed : 9+seed] {
+				m.wipe()
+			}
+			s.sweep()
+			s.together()
+			for _, enc := range all {
+				if id, ok := s.twoMade[enc.Score]; ok {
+					t.Errorf("seed %d: member %s was given two fragments", seed, id)
+				}
+				if n, _ := s.present(enc); n <= usual.Threshold() {
+					t.Errorf("seed %d: %d fragments of %s", seed, n, enc.Score.Short())
+				}
+			}
+		})
+	}
+}
+
+// What two surveys say counts only if none between them says otherwise.
+func TestConfirmationsBeginAnew(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		enc := s.put(1, 1000, usual)
+		stray := s.members[slices.IndexFunc(s.members, func(m *member) bool { return len(m.holds(enc.Coding)) == 0 })]
+		f := enc.Fragment(4)
+		stray.keep(cl, &f, enc.Coding)
+		keeper := s.byID[s.table().Holders(dhash.KeyOf(enc.Score), usual, 0)[4].ID]
+		s.sweep(stray)
+		s.now(stray)
+		time.Sleep(5 * time.Hour)
+		keeper.dead = true
+		stray.rep.Add([]repair.Candidate{{Score: enc.Score, Coding: enc.Coding, Code: usual, Present: 19}})
+		time.Sleep(time.Hour)
+		s.now(stray) // would be the second one
+		if len(stray.holds(enc.Coding)) != 1 {
+			t.Fatal("trimmed while the other holder is silent")
+		}
+		keeper.dead = false
+		s.sweep(stray)
+		time.Sleep(5 * time.Minute)
+		s.now(stray)
+		if len(stray.holds(enc.Coding)) != 1 {
+			t.Fatal("trimmed after one survey")
+		}
+		time.Sleep(6 * time.Hour)
+		s.now(stray)
+		if len(stray.holds(enc.Coding)) != 0 {
+			t.Error("not trimmed")
+		}
+	})
+}
+
+// A block that is short and has strays: what is made does not go where the strays are going.
+func TestMendingLeavesRoomForStrays(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 25)
+		var all []*codec.Encoded
+		for i := range 10 {
+			all = append(all, s.put(uint64(i), 1000, usual))
+		}
+		s.join(12)
+		for _, m := range s.members[3:8] {
+			m.wipe()
+		}
+		for range 8 {
+			s.sweep()
+			s.now()
+			time.Sleep(6 * time.Hour)
+		}
+		for _, enc := range all {
+			n, total := s.present(enc)
+			if n <= usual.Threshold() || n != total {
+				t.Errorf("%d different, %d in all", n, total)
+			}
+			if _, ok := s.twoMade[enc.Score]; ok {
+				t.Error("a member was given two fragments")
+			}
+			for _, m := range s.holders(enc) {
+				if !s.table().Responsible(m.id, dhash.KeyOf(enc.Score), usual, placement.Slack) {
+					t.Errorf("member %s is too far away to hold a fragment", m.id.Short())
+				}
+			}
+		}
+	})
+}
+
+func TestClaimsOfAllOwnersAreCopied(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		enc := s.put(1, 1000, usual)
+		var many []dhash.Claim
+		for i := range byte(20) {
+			many = append(many, dhash.Claim{Owner: dhash.Owner{100 + i}, Mark: [16]byte{i + 1}})
+		}
+		for _, m := range s.holders(enc) {
+			f := enc.Fragment(m.holds(enc.Coding)[0])
+			m.keep(many, &f, enc.Coding)
+		}
+		lost := s.lose(enc, 6, wipe)
+		s.sweep()
+		s.now()
+		s.full(enc, 20)
+		for _, m := range lost {
+			for _, k := range m.held {
+				if len(k.claims) != 21 {
+					t.Errorf("%d claims, want 21", len(k.claims))
+				}
+			}
+		}
+	})
+}
+
+// A member that holds nothing of a block does nothing about it: it does not know who claims it.
+func TestOnlyHoldersRepair(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		enc := s.put(1, 1000, usual)
+		s.lose(enc, 6, wipe)
+		for _, m := range s.members {
+			if len(m.holds(enc.Coding)) == 0 {
+				m.rep.Add([]repair.Candidate{{Score: enc.Score, Coding: enc.Coding, Code: usual, Present: 14},
+					{Score: venti.Score{1}, Code: dhash.Code{Need: 9, Total: 4}}})
+				s.now(m)
+				if st := m.rep.Stats(); st.Queued != 0 {
+					t.Errorf("%d queued", st.Queued)
+				}
+			}
+		}
+		if s.copies != 0 {
+			t.Errorf("%d copies", s.copies)
+		}
+	})
+}

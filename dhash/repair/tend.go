@@ -1,0 +1,205 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/dhash/placement"
+	"ventidhash/venti"
+)
+
+var (
+	errLost = fmt.Errorf("%w: fewer fragments are held by members that answer than it takes; it is tried again, and when members "+
+		"come back", venti.ErrUnavailable)
+	errJunk = fmt.Errorf("%w: the fragments fit together and are not the block: whoever stored them planted junk; it is not repaired",
+		venti.ErrCorrupt)
+	errReleased = errors.New("nobody claims the block any more")
+)
+
+// bench returns what judge has to know about an item, for one coding of its block.
+func (r *Repairer) bench(it *item, coding dhash.Coding, code dhash.Code) bench {
+	b := bench{self: r.cfg.Self, retiring: r.cfg.Retiring, coding: coding, code: code, trash: true}
+	if !it.short.IsZero() {
+		b.short = time.Since(it.short)
+		b.trash = b.short < trashPatience
+	}
+	return b
+}
+
+// tend does what has to be done about an item now that it has been surveyed.
+func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
+	if len(s.claims) == 0 {
+		return outcome{} // released, or not here any more
+	}
+	c := judge(s, r.bench(it, it.Coding, it.Code))
+	want := r.wanted(s.table, it.Code)
+	r.note(it, c)
+	if Weaker(it.Code, want) || it.lost || it.junk {
+		if out, ok := r.replaced(ctx, it, s, want); ok {
+			return out
+		}
+	}
+	if it.junk {
+		return later(maxBackoff)
+	}
+	if it.lost {
+		return failed(errLost)
+	}
+	action, n := r.decide(c, want)
+	if (action == Mend || action == Recode) && !r.afford() {
+		return outcome{keep: true, poor: true}
+	}
+	switch action {
+	case Mend:
+		return r.mend(ctx, it, s, c, n, byMend)
+	case Urgent:
+		return r.mend(ctx, it, s, c, n, byUrgent)
+	case Recode:
+		return r.recode(ctx, it, s, c, want)
+	case Wait: // until it is this member's turn, if nobody acts before
+		return later(time.Duration(c.view.Rank)*r.cfg.Takeover - c.view.Short)
+	}
+	if out := r.arrange(ctx, it, s, c); out.keep {
+		return out
+	}
+	if c.claimed <= it.Code.Threshold() && c.view.Present > c.claimed { // what makes up for it may be trash
+		return later(maxBackoff)
+	}
+	return outcome{}
+}
+
+// note keeps in mind what a count says of an item, under mu because Stats looks at it.
+func (r *Repairer) note(it *item, c *count) {
+	v := c.view
+	v.Rank = 0
+	action, _ := Decide(v, dhash.Code{}, 0)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	it.Present = v.Present
+	it.lost = v.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
+	switch {
+	case action == Nothing && c.claimed > it.Code.Threshold():
+		it.short = time.Time{}
+	case it.short.IsZero():
+		it.short = time.Now()
+	}
+}
+
+// decide is Decide, but for the fragments of members that retire: they do not count as present, and can be read.
+func (r *Repairer) decide(c *count, want dhash.Code) (Action, int) {
+	v := c.view
+	v.Present = max(v.Present, min(v.Code.Need, len(distinct(c.sources))))
+	v.Absent = min(v.Absent, v.Code.Total-v.Present)
+	action, n := Decide(v, want, r.cfg.Takeover)
+	if n > 0 && action != Recode {
+		n += v.Present - c.view.Present
+	}
+	return action, n
+}
+
+// distinct returns the different fragments among holdings.
+func distinct(list []holding) map[int]bool {
+	set := map[int]bool{}
+	for _, h := range list {
+		set[h.held.Index] = true
+	}
+	return set
+}
+
+// arrange hands over what lies in the wrong place here, and gives up what is in its place elsewhere. The zero outcome
+// says that there is nothing of the kind.
+func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) outcome {
+	var spare []fragstore.Name
+	var out outcome
+	for _, h := range s.own {
+		if h.Coding != it.Coding || h.Trash() {
+			continue
+		}
+		switch keeper := c.keeper[h.Index]; {
+		case keeper == r.cfg.Self:
+		case keeper != "":
+			spare = append(spare, h.Name)
+		case !r.afford():
+			out = outcome{keep: true, poor: true}
+		default:
+			if to, ok := c.ahead(move{r.cfg.Self, h.Index}); ok {
+				if err := r.handOff(ctx, h, to); err != nil {
+					return failed(err)
+				}
+				out = later(0) // to look whether it arrived
+			}
+		}
+	}
+	if len(spare) > 0 {
+		return r.giveUp(ctx, it, spare, dhash.Coding{})
+	}
+	it.agreed = time.Time{}
+	return out
+}
+
+// handOff sends an own fragment to the member that should hold it, without decoding anything.
+func (r *Repairer) handOff(ctx context.Context, h fragstore.Held, to placement.Member) error {
+	f, claims, err := r.ownFragment(ctx, h.Name)
+	if err != nil {
+		return err
+	}
+	if err := r.send(ctx, to, claims, f, h.Coding, byHandoff); err != nil {
+		return fmt.Errorf("handing %s to the member %s that should hold it: %w", h.Name, to.ID.Short(), err)
+	}
+	r.tally(func(s *Stats) { s.HandedOff++ })
+	return nil
+}
+
+// giveUp trims own fragments once two surveys, far enough apart, have said that they can go, for the same reason.
+func (r *Repairer) giveUp(ctx context.Context, it *item, names []fragstore.Name, because dhash.Coding) outcome {
+	now := time.Now()
+	if it.agreed.IsZero() || it.because != because {
+		it.agreed, it.because = now, because
+	}
+	if rest := r.cfg.Confirm - now.Sub(it.agreed); rest > 0 {
+		return later(rest)
+	}
+	n, err := r.cfg.Store.Trim(ctx, names, now)
+	if err != nil {
+		return failed(fmt.Errorf("giving up fragments of block %s: %w", it.Score.Short(), err))
+	}
+	r.tally(func(s *Stats) { s.Trimmed += int64(n) })
+	return outcome{}
+}
+
+// ownFragment reads a fragment of this member's, with those who claim it now.
+func (r *Repairer) ownFragment(ctx context.Context, name fragstore.Name) (*dhash.Fragment, []dhash.Claim, error) {
+	encoded, h, err := r.cfg.Store.Get(ctx, name.Score, func(h fragstore.Held) bool { return h.Name == name }, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading own %s: %w", name, err)
+	}
+	if h.Trash() {
+		return nil, nil, errReleased
+	}
+	f, err := dhash.ParseFragment(encoded)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading own %s: %w", name, err)
+	}
+	if f.Index != name.Index || f.Coding() != name.Coding {
+		return nil, nil, fmt.Errorf("reading own %s: %w: another one was stored there", name, dhash.ErrFragment)
+	}
+	return f, h.Claims, nil
+}
+
+// claimsNow returns who claims an item at this moment.
+func (r *Repairer) claimsNow(ctx context.Context, it *item) ([]dhash.Claim, error) {
+	own, err := r.cfg.Store.Have(ctx, []venti.Score{it.Score})
+	if err != nil {
+		return nil, fmt.Errorf("what this member holds of block %s: %w", it.Score.Short(), err)
+	}
+	claims := claimsOf(slices.Concat(own...), it.Coding)
+	if len(claims) == 0 {
+		return nil, errReleased
+	}
+	return claims, nil
+}
