@@ -3,6 +3,8 @@ package fragstore
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"ventidhash/dhash"
@@ -12,22 +14,20 @@ import (
 
 var errOwners = fmt.Errorf("%w: %d owners claim the fragment, and no more can", dhash.ErrQuota, maxOwners)
 
-// claim adds a claim to a fragment that is there; rows are those of all fragments of the block. The caller holds its
-// lock.
-func (s *Store) claim(claim dhash.Claim, r row, rows []row) error {
-	if r.claims.has(claim) {
+// claim adds claims to a fragment that is there, or makes them anew: what a claim is worth to a statement of its owner
+// depends on when it was made last. rows are those of all fragments of the block. The caller holds its lock.
+func (s *Store) claim(list []dhash.Claim, r row, rows []row) error {
+	at := s.now()
+	if !slices.ContainsFunc(list, func(c dhash.Claim) bool { return !r.claims.has(c, at) }) {
 		return nil
 	}
-	if !r.claims.takes(claim.Owner) {
-		return errOwners
-	}
-	if err := checkCodings(claim.Owner, r.name, rows); err != nil {
+	list, err := allowed(list, &r, rows)
+	if err != nil {
 		return err
 	}
 	now := r
-	now.claims = r.claims.with(claim)
-	size := -recordSize(1 + now.claims.size())
-	if err := s.admit(&r, &now, claim.Owner, size); err != nil {
+	size, err := s.admit(&r, &now, list, false)
+	if err != nil {
 		return err
 	}
 	if err := s.appendClaims(now); err != nil {
@@ -85,7 +85,7 @@ func (s *Store) claimOne(ctx context.Context, claim dhash.Claim, n Name) (bool, 
 	if r == nil || r.bad {
 		return false, nil
 	}
-	return true, s.claim(claim, *r, rows)
+	return true, s.claim([]dhash.Claim{claim}, *r, rows)
 }
 
 // sync makes durable what was appended, together with what others append at the same time.
@@ -105,13 +105,15 @@ func (s *Store) commit(ctx context.Context) error {
 // Release takes back an owner's claims at the given time, and returns how many there were. A fragment that nobody
 // claims any more is trash: it can still be read, is listed as trash, and is taken back into use when it is put or
 // claimed. Compact frees it in the end. Release returns when all is durable; it works in a full store too.
+//
+// It has no brakes: owners' own words go through Settle.
 func (s *Store) Release(ctx context.Context, owner dhash.Owner, names []Name, now time.Time) (released int, err error) {
 	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer s.leave()
 	for _, n := range names {
-		ok, err := s.releaseOne(ctx, owner, n, now.Unix())
+		_, ok, err := s.releaseOne(ctx, owner, n, math.MaxInt64, now.Unix())
 		if err != nil {
 			return released, fmt.Errorf("releasing %v: %w", n, unavailable(err))
 		}
@@ -122,26 +124,58 @@ func (s *Store) Release(ctx context.Context, owner dhash.Owner, names []Name, no
 	return released, s.commit(ctx)
 }
 
-func (s *Store) releaseOne(ctx context.Context, owner dhash.Owner, n Name, now int64) (bool, error) {
+// releaseOne takes back an owner's claim if it was made before a time, in seconds since 1970, and returns the row as it was.
+func (s *Store) releaseOne(ctx context.Context, owner dhash.Owner, n Name, before, now int64) (row, bool, error) {
+	return s.change(ctx, n, func(c claims) (claims, bool) {
+		i, has := c.find(owner)
+		if !has || c.at[i] >= before {
+			return c, false
+		}
+		return c.without(owner, now), true
+	})
+}
+
+// change writes anew who claims a fragment, if it is here and f, which is given who does, wants that. It returns the row
+// as it was, and whether it was changed.
+func (s *Store) change(ctx context.Context, n Name, f func(claims) (claims, bool)) (row, bool, error) {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return row{}, false, err
 	}
 	defer s.x.Lock(n.rowKey(rowFragment)).Unlock()
 	r, ok, err := s.find(ctx, n)
 	if err != nil || !ok {
-		return false, err
-	}
-	if _, has := r.claims.find(owner); !has {
-		return false, nil
+		return row{}, false, err
 	}
 	left := r
-	left.claims = r.claims.without(owner, now)
+	if left.claims, ok = f(r.claims); !ok {
+		return r, false, nil
+	}
 	size := recordSize(1 + left.claims.size())
 	if err := s.appendClaims(left); err != nil {
-		return false, full(err)
+		return row{}, false, full(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.move(&r, &left, size)
-	return true, nil
+	return r, true, nil
+}
+
+// Trim gives up all claims on fragments of which this member holds one too many, since others hold them, at the given
+// time, and returns on how many there were any. They are trash from then on, like those that their owners released.
+// Trim returns when all is durable.
+func (s *Store) Trim(ctx context.Context, names []Name, now time.Time) (trimmed int, err error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	for _, n := range names {
+		_, ok, err := s.change(ctx, n, func(c claims) (claims, bool) { return trashed(now.Unix()), !c.trash() })
+		if err != nil {
+			return trimmed, fmt.Errorf("trimming %v: %w", n, unavailable(err))
+		}
+		if ok {
+			trimmed++
+		}
+	}
+	return trimmed, s.commit(ctx)
 }

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
+	"math"
 
+	"ventidhash/dhash/claim"
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
 	"ventidhash/venti/index"
@@ -19,21 +20,30 @@ type CompactReport struct {
 	BytesCopied  int64
 	BytesWaiting int64 // trash that stays: it is too young, or too little of it lies in one segment
 	Damaged      int64 // records that could not be read and were not copied
+
+	// Paused is why no trash was freed, however old; claim.NoReason if nothing stood against it.
+	Paused claim.Reason
 }
 
 // Compact frees the fragments that have been trash for as long as Config.TrashAge says, and gives the space of these, of
 // damaged ones and of old claims back to the file system, where a segment is mostly dead or at least a tenth of it is.
 // It needs room for one segment at a time. It may be interrupted at any time, also by a crash, and loses nothing.
 //
-// now counts alone: trash from the future, which a clock that jumped leaves, stays.
-func (s *Store) Compact(ctx context.Context, now time.Time) (CompactReport, error) {
+// env is what Observe returned. While it says that nothing is to be given up now (claim.Environment.Pause), trash stays.
+// Its time counts alone: trash from the future, which a clock that jumped leaves, stays too.
+func (s *Store) Compact(ctx context.Context, env claim.Environment) (CompactReport, error) {
 	if err := s.enter(ctx); err != nil {
 		return CompactReport{}, err
 	}
 	defer s.leave()
 	s.tend.Lock()
 	defer s.tend.Unlock()
-	before := now.Add(-s.cfg.trashAge()).Unix()
+	before := env.Now.Add(-s.cfg.trashAge()).Unix()
+	env.Unmarked = env.Unmarked || s.unmarked()
+	paused, _ := env.Pause(s.cfg.Limits)
+	if paused != claim.NoReason {
+		before = math.MinInt64
+	}
 	rep, err := s.x.Compact(ctx, index.Compaction{
 		MinDead: 0.1,
 		Life:    func(key []byte, x index.Row) index.Life { return life(key, x, before) },
@@ -58,7 +68,7 @@ func (s *Store) Compact(ctx context.Context, now time.Time) (CompactReport, erro
 	}
 	return CompactReport{
 		Freed: rep.RowsFreed, BytesFreed: rep.BytesFreed, BytesCopied: rep.BytesCopied, BytesWaiting: rep.BytesWaiting,
-		Damaged: rep.Damaged,
+		Damaged: rep.Damaged, Paused: paused,
 	}, err
 }
 

@@ -90,7 +90,7 @@ func TestCompact(t *testing.T) {
 					return nil
 				})
 				before := s.Stats()
-				rep, err := s.Compact(t.Context(), now)
+				rep, err := s.Compact(t.Context(), calm(now))
 				if at == "" && (err != nil || rep.Freed != int64(len(old)) || rep.BytesFreed < 1000*rep.Freed || rep.Damaged != 0) ||
 					at != "" && !errors.Is(err, errStep) {
 					t.Errorf("%+v %v", rep, err)
@@ -108,11 +108,11 @@ func TestCompact(t *testing.T) {
 				}
 				s = open(t, cfg)
 				wantLife(t, s, claimed, trash)
-				if rep, err := s.Compact(t.Context(), now); err != nil || rep.Damaged != 0 {
+				if rep, err := s.Compact(t.Context(), calm(now)); err != nil || rep.Damaged != 0 {
 					t.Errorf("%+v %v", rep, err)
 				}
 				wantLife(t, s, claimed, trash)
-				if rep, err := s.Compact(t.Context(), now); err != nil || rep.BytesCopied > 15_000 {
+				if rep, err := s.Compact(t.Context(), calm(now)); err != nil || rep.BytesCopied > 15_000 {
 					t.Errorf("again: %+v %v", rep, err)
 				}
 				scrub, err := s.Scrub(t.Context(), 1<<40, func(d fragstore.Damage) { t.Errorf("%+v", d) })
@@ -142,7 +142,7 @@ func TestTrash(t *testing.T) {
 	}
 	want(t, s, p)
 	for _, at := range []time.Time{now, now.Add(29 * 24 * time.Hour), now.Add(-1000 * time.Hour), {}} {
-		if rep, err := s.Compact(t.Context(), at); err != nil || rep.Freed != 0 || rep.BytesWaiting == 0 {
+		if rep, err := s.Compact(t.Context(), calm(at)); err != nil || rep.Freed != 0 || rep.BytesWaiting == 0 {
 			t.Errorf("%v: %+v %v", at, rep, err)
 		}
 	}
@@ -151,14 +151,14 @@ func TestTrash(t *testing.T) {
 		t.Errorf("%v %v", here, err)
 	}
 	later := now.Add(1000 * time.Hour)
-	if rep, err := s.Compact(t.Context(), later); err != nil || rep.Freed != 0 {
+	if rep, err := s.Compact(t.Context(), calm(later)); err != nil || rep.Freed != 0 {
 		t.Errorf("%+v %v", rep, err)
 	}
 	want(t, s, p)
 	if n, err := s.Release(t.Context(), bob, names([]piece{p}), now); err != nil || n != 1 {
 		t.Error(n, err)
 	}
-	if rep, err := s.Compact(t.Context(), later); err != nil || rep.Freed != 1 {
+	if rep, err := s.Compact(t.Context(), calm(later)); err != nil || rep.Freed != 1 {
 		t.Errorf("%+v %v", rep, err)
 	}
 	if _, err := get(t, s, p); !errors.Is(err, dhash.ErrNoFragment) {
@@ -263,7 +263,7 @@ func TestDivert(t *testing.T) {
 		}
 	}
 	check(fragstore.Diversion{Name: b.Name, To: "y"})
-	if _, err := s.Compact(t.Context(), time.Unix(5, 0)); err != nil {
+	if _, err := s.Compact(t.Context(), calm(time.Unix(5, 0))); err != nil {
 		t.Error(err)
 	}
 	check(fragstore.Diversion{Name: b.Name, To: "y"})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
 )
 
 // Config says where a member's fragments are and how much room they have. Dir, Member and Capacity are needed.
@@ -36,14 +37,21 @@ type Config struct {
 	// TrashAge is how long a fragment that nobody claims stays. Zero means 30 days.
 	TrashAge time.Duration
 
+	// Swarm is the id of the swarm, for which owners sign their statements (Settle). Zero means that none is taken.
+	Swarm [32]byte
+
+	// Limits are the times that Settle, Tend and Compact go by. The zero value has those of the swarm.
+	Limits claim.Limits
+
 	// SegmentSize is the size of an arena's segments in bytes. Zero means 64 MiB, the bound is 1 GiB.
 	SegmentSize int64
 
 	// Log hears of damage and of an index that is built anew. Nil discards.
 	Log *slog.Logger
 
-	rebuildRows int           // tests: how many rows a rebuild holds in memory
-	gather      time.Duration // tests: in place of gatherTime
+	rebuildRows int              // tests: how many rows a rebuild holds in memory
+	gather      time.Duration    // tests: in place of gatherTime
+	now         func() time.Time // tests: in place of time.Now
 }
 
 // Validate returns an error that names the field and the rule, if there is one to name.
@@ -62,7 +70,7 @@ func (c Config) Validate() error {
 	case c.SegmentSize < 0 || c.SegmentSize > 1<<30:
 		return fmt.Errorf("fragstore: SegmentSize is %d, not within 0 and 1 GiB", c.SegmentSize)
 	}
-	return nil
+	return c.Limits.Validate()
 }
 
 func (c Config) trashAge() time.Duration {

@@ -2,7 +2,9 @@ package fragstore
 
 import (
 	"context"
+	"time"
 
+	"ventidhash/dhash/claim"
 	"ventidhash/venti/arena"
 	"ventidhash/venti/index"
 )
@@ -62,4 +64,14 @@ func ReencodeRecord(kind byte, key, data []byte) (outKey, outData []byte, err er
 // RecordRow is what a record says for the index.
 func RecordRow(kind byte, key, data []byte) (index.Row, error) {
 	return recordRow(arena.Loc{Segment: 1, Offset: 32}, arena.Record{Kind: kind, Key: key, Data: data})
+}
+
+// Clock makes the store's clock show what f says.
+func (c *Config) Clock(f func() time.Time) { c.now = f }
+
+// Served makes a store believe that it has run for d up to now.
+func Served(s *Store, now time.Time, d time.Duration) {
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	s.clock.Up, s.clock.Last = []claim.Span{{From: now.Add(-d), To: now}}, now
 }

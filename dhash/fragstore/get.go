@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
-	"ventidhash/venti/index"
 )
 
 // Held is a fragment that is here, as far as the index says.
@@ -59,7 +60,9 @@ func (s *Store) good(ctx context.Context, score venti.Score) ([]row, error) {
 
 // Get returns a fragment of a block, encoded, and what it is: the first in the order of Have that pick accepts and that
 // can be read. A nil pick accepts all. It is verified against the checksum of its record; one that turns out to be damaged is
-// noted, is not listed any more, and is replaced by the next Put.
+// noted, is not listed any more, and is replaced by the next Put. Trash that is read stays for another Config.TrashAge,
+// and is counted (Stats.Resurrected): what somebody needs may have been released by mistake. Who reads only to check
+// should have pick leave trash out.
 //
 // The fragment is read into buf if that is large enough, which dhash.MaxFragment and MaxOverhead more bytes always are,
 // and else into a new buffer.
@@ -83,6 +86,9 @@ func (s *Store) Get(ctx context.Context, score venti.Score, pick func(Held) bool
 		}
 		encoded, rerr := s.read(ctx, r, buf)
 		if rerr == nil {
+			if h.Trash() {
+				s.revive(ctx, r.name)
+			}
 			return encoded, h, nil
 		}
 		if ctx.Err() != nil {
@@ -91,6 +97,18 @@ func (s *Store) Get(ctx context.Context, score venti.Score, pick func(Held) bool
 		err = fmt.Errorf("reading %v: %w", r.name, unavailable(rerr))
 	}
 	return nil, Held{}, err
+}
+
+// revive notes that somebody read trash: it stays for as long as if it had been released now. Once in a while is enough,
+// and what cannot be written is no failure of the reader's.
+func (s *Store) revive(ctx context.Context, n Name) {
+	s.revived.Add(1)
+	now, grain := s.now(), int64(s.cfg.trashAge()/time.Second)/30
+	_, _, err := s.change(ctx, n, func(c claims) (claims, bool) { return trashed(now), c.trash() && now-c.since > grain })
+	if err != nil {
+		s.log.Warn("trash that is read could not be kept for longer", slog.Any("fragment", n), slog.Any("err", err))
+	}
+	s.x.FlushSoon()
 }
 
 // errNone is what reading a fragment ends with that is not here.
@@ -196,26 +214,24 @@ func (s *Store) Walk(ctx context.Context, from, to dhash.Key, fn func(Held) erro
 		return err
 	}
 	defer s.leave()
-	first := append([]byte{rowFragment}, from[:positionLen]...)
-	last := append([]byte{rowFragment}, to[:positionLen]...)
-	for len(last) < index.MaxKey {
-		last = append(last, 0xff) // behind all rows of the position
-	}
-	return s.x.Walk(ctx, first, last, func(key []byte, x index.Row, err error) error {
-		if err != nil {
-			return fmt.Errorf("walking over the fragments: %w", unavailable(err))
-		}
-		r, err := parseRow(key, x)
-		if err != nil {
-			return fmt.Errorf("walking over the fragments: %w", unavailable(err))
-		}
-		at := dhash.KeyOf(r.name.Score)
-		if r.bad || string(at[:]) < string(from[:]) || string(at[:]) > string(to[:]) {
+	err := s.rows(ctx, from, to, func(r *row) error {
+		if r.bad {
 			return nil
 		}
-		if _, there := s.arena.Segment(r.loc.Segment); !there {
-			return nil
+		if err := fn(r.held()); err != nil {
+			return walkEnd{err}
 		}
-		return fn(r.held())
+		return nil
 	})
+	var end walkEnd
+	switch {
+	case errors.As(err, &end):
+		return end.error
+	case err != nil:
+		return fmt.Errorf("walking over the fragments: %w", unavailable(err))
+	}
+	return nil
 }
+
+// A walkEnd is an error of the caller's that ends a walk.
+type walkEnd struct{ error }

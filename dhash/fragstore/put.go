@@ -35,6 +35,19 @@ const (
 // it was sent as. Put does not keep or change f. Errors wrap dhash.ErrFragment, dhash.ErrFull, dhash.ErrQuota, or
 // venti.ErrUnavailable if the disk fails.
 func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, coding dhash.Coding) error {
+	return s.PutClaimed(ctx, []dhash.Claim{claim}, f, coding)
+}
+
+// MaxClaims is how many claims PutClaimed takes at once.
+const MaxClaims = 16
+
+// PutClaimed is Put on behalf of 1 to MaxClaims owners, all different: a member that makes a fragment anew hands over who
+// claims the block with it. An owner whose quota is used up here, or who may not have another claim on the block, is left
+// out, so that it keeps nobody else's data from being repaired; if that goes for all, PutClaimed fails.
+func (s *Store) PutClaimed(ctx context.Context, list []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) error {
+	if len(list) == 0 || len(list) > MaxClaims {
+		return fmt.Errorf("%w: it comes with %d claims, not 1 to %d", dhash.ErrFragment, len(list), MaxClaims)
+	}
 	if err := f.Validate(); err != nil {
 		return fmt.Errorf("storing a fragment: %w", err)
 	}
@@ -43,7 +56,7 @@ func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, c
 		return err
 	}
 	defer s.leave()
-	err := s.put(ctx, claim, r, f)
+	err := s.put(ctx, list, r, f)
 	if err == nil {
 		err = s.sync(ctx)
 	}
@@ -54,8 +67,8 @@ func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, c
 	return nil
 }
 
-// put appends the fragment that r describes, or the claim if it is there already.
-func (s *Store) put(ctx context.Context, claim dhash.Claim, r row, f *dhash.Fragment) error {
+// put appends the fragment that r describes, or the claims if it is there already.
+func (s *Store) put(ctx context.Context, list []dhash.Claim, r row, f *dhash.Fragment) error {
 	key := r.name.rowKey(rowFragment)
 	defer s.x.Lock(key).Unlock()
 	rows, err := s.ofScore(ctx, r.name.Score)
@@ -64,30 +77,26 @@ func (s *Store) put(ctx context.Context, claim dhash.Claim, r row, f *dhash.Frag
 	}
 	was := named(rows, r.name)
 	if was != nil && !was.bad {
-		return s.claim(claim, *was, rows)
-	}
-	if err := checkCodings(claim.Owner, r.name, rows); err != nil {
-		return err
+		return s.claim(list, *was, rows)
 	}
 	if was != nil { // it was damaged: whoever needed it still does
 		r.claims = was.claims
 	} else if len(rows) >= maxRows {
 		return fmt.Errorf("%w: %d fragments of block %s are here", dhash.ErrQuota, len(rows), r.name.Score.Short())
 	}
-	if !r.claims.takes(claim.Owner) {
-		return errOwners
+	if list, err = allowed(list, &r, rows); err != nil {
+		return err
 	}
-	r.claims = r.claims.with(claim)
+	if err := s.room.Check(int(r.size()) + MaxOverhead); err != nil {
+		return fmt.Errorf("%w: %w", dhash.ErrFull, err)
+	}
+	size, err := s.admit(was, &r, list, true)
+	if err != nil {
+		return err
+	}
 	buf := s.buffer(int(r.size()) + r.claims.size() + 1)
 	defer s.buffers.Put(buf)
 	data := f.Append(appendClaimsData((*buf)[:0], r.claims))
-	size := recordSize(len(data))
-	if err := s.room.Check(int(size)); err != nil {
-		return fmt.Errorf("%w: %w", dhash.ErrFull, err)
-	}
-	if err := s.admit(was, &r, claim.Owner, size); err != nil {
-		return err
-	}
 	if _, err = s.x.Append(kindFragment, r.name.recordKey(), data, key, r.indexRow()); err != nil {
 		s.withdraw(was, &r, size)
 		return full(err)
@@ -150,24 +159,67 @@ func checkCodings(owner dhash.Owner, n Name, rows []row) error {
 	return nil
 }
 
-// admit replaces row old (nil if there is none) by now in the totals and takes room for a record of n bytes, or says
-// why that cannot be. A record without a fragment is taken even when there is no room: n is then negative.
-func (s *Store) admit(old, now *row, owner dhash.Owner, n int64) error {
+// allowed returns those of list who may claim the fragment of r beside those who do: as many as may claim one fragment,
+// and as many codings as one may have. It fails if none may. rows are those of all fragments of the block.
+func allowed(list []dhash.Claim, r *row, rows []row) (may []dhash.Claim, err error) {
+	added := 0
+	for _, c := range list {
+		if _, has := r.claims.find(c.Owner); !has && len(r.claims.of)+added >= maxOwners {
+			err = errOwners
+		} else if cerr := checkCodings(c.Owner, r.name, rows); cerr != nil {
+			err = cerr
+		} else {
+			may = append(may, c)
+			added++
+		}
+	}
+	if len(may) > 0 {
+		err = nil
+	}
+	return may, err
+}
+
+// admit gives row r the claims of those of list whose quotas allow it, replaces row old (nil if there is none) by it in
+// the totals, and takes room for its record, whose length it returns; or it says why that cannot be. A record without
+// the fragment is taken even when there is no room.
+func (s *Store) admit(old, r *row, list []dhash.Claim, whole bool) (n int64, err error) {
+	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	given, some := r.claims, false
+	for _, c := range list {
+		if qerr := s.checkQuota(old, r, c.Owner); qerr != nil {
+			err = qerr
+		} else {
+			given, some = given.with(c, now), true
+		}
+	}
+	if !some {
+		return 0, err
+	}
+	n = recordSize(1 + given.size())
+	if whole {
+		n += r.size()
+		if s.used+n > s.cfg.Capacity {
+			return 0, fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrFull, s.used>>20, s.cfg.Capacity>>20)
+		}
+	}
+	r.claims = given
+	s.move(old, r, n)
+	return n, nil
+}
+
+// checkQuota says whether an owner may have the fragment of r, in place of row old, which may be nil. The caller holds mu.
+func (s *Store) checkQuota(old, r *row, owner dhash.Owner) error {
 	use, known := s.owners[owner]
-	switch {
-	case n > 0 && s.used+n > s.cfg.Capacity:
-		return fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrFull, s.used>>20, s.cfg.Capacity>>20)
-	case !known && len(s.owners) >= maxOwnersHere:
+	if !known && len(s.owners) >= maxOwnersHere {
 		return fmt.Errorf("%w: %d owners have fragments here, and no more can", dhash.ErrQuota, len(s.owners))
 	}
 	if s.cfg.Quota != nil && !claimed(old, owner) {
-		if quota := s.cfg.Quota(owner); use.Bytes+now.size() > quota {
+		if quota := s.cfg.Quota(owner); use.Bytes+r.size() > quota {
 			return fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrQuota, use.Bytes>>20, quota>>20)
 		}
 	}
-	s.move(old, now, max(n, -n))
 	return nil
 }
 
@@ -184,7 +236,7 @@ func claimed(r *row, owner dhash.Owner) bool {
 func (s *Store) withdraw(old, now *row, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.move(now, old, -max(n, -n))
+	s.move(now, old, -n)
 }
 
 // move replaces a row by another in the totals, either of which may be nil, and adds n bytes. The caller holds mu.

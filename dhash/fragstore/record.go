@@ -17,12 +17,19 @@ var errRecord = errors.New("record of a fragment store")
 // maxOwners is how many owners may claim one fragment.
 const maxOwners = 256
 
-// claimSize is the length of an encoded claim: owner, then mark.
-const claimSize = len(dhash.Owner{}) + len(dhash.Claim{}.Mark)
+const (
+	// markedSize is the length of an owner and a mark, and claimSize that of the longest encoded claim: these two and a
+	// time.
+	markedSize = len(dhash.Owner{}) + len(dhash.Claim{}.Mark)
+	claimSize  = markedSize + 6
+
+	maxTime = 1 << 40 // seconds since 1970
+)
 
 // claims says who needs a fragment.
 type claims struct {
 	of    []dhash.Claim // by owner, ascending
+	at    []int64       // when each was made, or made anew, by this member's clock, in seconds since 1970
 	since int64         // when the last of them let it go, in seconds since 1970; only if there are none
 }
 
@@ -32,27 +39,22 @@ func (c claims) find(o dhash.Owner) (int, bool) {
 	return slices.BinarySearchFunc(c.of, o, func(a dhash.Claim, o dhash.Owner) int { return bytes.Compare(a.Owner[:], o[:]) })
 }
 
-// has reports whether claim is among the claims, with the same mark.
-func (c claims) has(claim dhash.Claim) bool {
+// has reports whether claim is among the claims, with the same mark, and made at that time or later.
+func (c claims) has(claim dhash.Claim, now int64) bool {
 	i, ok := c.find(claim.Owner)
-	return ok && c.of[i] == claim
+	return ok && c.of[i] == claim && c.at[i] >= now
 }
 
-// with returns the claims with claim, in place of one of the same owner if there is any.
-func (c claims) with(claim dhash.Claim) claims {
+// with returns the claims with claim, made now, in place of one of the same owner if there is any.
+func (c claims) with(claim dhash.Claim, now int64) claims {
+	now = min(max(now, 0), maxTime)
 	i, ok := c.find(claim.Owner)
 	if ok {
-		of := slices.Clone(c.of)
-		of[i] = claim
-		return claims{of: of}
+		left := claims{of: slices.Clone(c.of), at: slices.Clone(c.at)}
+		left.of[i], left.at[i] = claim, max(now, c.at[i])
+		return left
 	}
-	return claims{of: slices.Insert(slices.Clone(c.of), i, claim)}
-}
-
-// takes reports whether the owner has a claim, or may have one more.
-func (c claims) takes(o dhash.Owner) bool {
-	_, ok := c.find(o)
-	return ok || len(c.of) < maxOwners
+	return claims{of: slices.Insert(slices.Clone(c.of), i, claim), at: slices.Insert(slices.Clone(c.at), i, now)}
 }
 
 // without returns the claims without that of o, which was let go at a time, in seconds since 1970.
@@ -61,12 +63,14 @@ func (c claims) without(o dhash.Owner, now int64) claims {
 	if !ok {
 		return c
 	}
-	left := slices.Delete(slices.Clone(c.of), i, i+1)
-	if len(left) > 0 {
-		return claims{of: left}
+	if len(c.of) > 1 {
+		return claims{of: slices.Delete(slices.Clone(c.of), i, i+1), at: slices.Delete(slices.Clone(c.at), i, i+1)}
 	}
-	return claims{since: max(0, now)}
+	return trashed(now)
 }
+
+// trashed returns the claims on what nobody claims since a time.
+func trashed(now int64) claims { return claims{since: max(0, now)} }
 
 // append appends the encoding of c.
 func (c claims) append(b []byte) []byte {
@@ -74,6 +78,7 @@ func (c claims) append(b []byte) []byte {
 	for i := range c.of {
 		b = append(b, c.of[i].Owner[:]...)
 		b = append(b, c.of[i].Mark[:]...)
+		b = venti.AppendUint(b, uint64(c.at[i]))
 	}
 	if c.trash() {
 		b = venti.AppendUint(b, uint64(c.since))
@@ -86,7 +91,11 @@ func (c claims) size() int {
 	if c.trash() {
 		return 1 + uintLen(uint64(c.since))
 	}
-	return uintLen(uint64(len(c.of))) + len(c.of)*claimSize
+	n := uintLen(uint64(len(c.of))) + len(c.of)*markedSize
+	for _, at := range c.at {
+		n += uintLen(uint64(at))
+	}
+	return n
 }
 
 func uintLen(v uint64) int {
@@ -104,6 +113,7 @@ func decodeClaims(d *venti.Decoder) (c claims) {
 		var claim dhash.Claim
 		copy(claim.Owner[:], d.Fixed(len(claim.Owner)))
 		copy(claim.Mark[:], d.Fixed(len(claim.Mark)))
+		at := int64(d.Uint(maxTime))
 		if d.Err() != nil {
 			return claims{}
 		}
@@ -111,7 +121,7 @@ func decodeClaims(d *venti.Decoder) (c claims) {
 			d.Fail(errors.New("owners are not in order"))
 			return claims{}
 		}
-		c.of = append(c.of, claim)
+		c.of, c.at = append(c.of, claim), append(c.at, at)
 	}
 	if n == 0 {
 		c.since = int64(d.Uint(1<<63 - 1))

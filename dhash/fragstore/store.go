@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
 	"ventidhash/venti"
 	"ventidhash/venti/arena"
 	"ventidhash/venti/index"
@@ -39,7 +42,17 @@ type Store struct {
 	count  counts
 	owners map[dhash.Owner]Use
 
-	step func(name string) error // tests: called between the steps of Compact
+	settling chan struct{} // held by Settle and Tend: there is room for one in it
+
+	booksMu sync.Mutex // protects the following
+	books   map[dhash.Owner]claim.Book
+	clock   *claim.Clock
+	saved   time.Time // Last of the clock as it is on the disk
+
+	last    atomic.Int64 // Last of the clock
+	revived atomic.Int64 // how often trash was read
+
+	step func(name string) error // tests: called between the steps of Compact and Settle
 }
 
 var errClosed = fmt.Errorf("%w: the fragment store is closed", dhash.ErrBusy)
@@ -53,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}}
+	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}, settling: make(chan struct{}, 1)}
 	s.gather.wait = cmp.Or(cfg.gather, gatherTime)
 	s.gather.sync = func() error { return s.arena.Sync(context.Background()) }
 	if s.log == nil {
@@ -65,7 +78,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.lock = lock
 	s.room = &index.Room{Dir: cfg.Dir, Reserve: cfg.Reserve}
-	if err := s.open(ctx, id); err != nil {
+	err = s.open(ctx, id)
+	if err == nil {
+		err = s.openBooks()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("opening the fragments in %s: %w", cfg.Dir, errors.Join(err, s.shut()))
 	}
 	return s, nil
@@ -116,6 +133,9 @@ func (s *Store) Close() error {
 	if was {
 		return nil
 	}
+	s.booksMu.Lock()
+	s.saveClock(true)
+	s.booksMu.Unlock()
 	return s.shut()
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/venti"
 )
@@ -135,6 +136,11 @@ func have(t testing.TB, s *fragstore.Store, score venti.Score) []fragstore.Held 
 	return h[0]
 }
 
+// calm is what a member knows of itself when nothing keeps it from giving something up.
+func calm(now time.Time) claim.Environment {
+	return claim.Environment{Now: now, Served: 1000 * time.Hour, Members: 1, Reachable: 1}
+}
+
 func names(list []piece) (out []fragstore.Name) {
 	for _, p := range list {
 		out = append(out, p.Name)
@@ -253,7 +259,7 @@ func TestMarks(t *testing.T) {
 		t.Error(here, err)
 	}
 	check(first, other)
-	if _, err := s.Compact(t.Context(), time.Unix(5, 0)); err != nil {
+	if _, err := s.Compact(t.Context(), calm(time.Unix(5, 0))); err != nil {
 		t.Error(err)
 	}
 	check(first, other)
@@ -326,7 +332,7 @@ func TestFull(t *testing.T) {
 	if err != nil || n != len(in) {
 		t.Errorf("released %d: %v", n, err)
 	}
-	rep, err := s.Compact(t.Context(), now.Add(31*24*time.Hour))
+	rep, err := s.Compact(t.Context(), calm(now.Add(31*24*time.Hour)))
 	if err != nil || rep.Freed != int64(len(in)-1) || s.Free() < 900_000 {
 		t.Errorf("%+v %v, %d bytes free", rep, err, s.Free())
 	}
@@ -432,7 +438,7 @@ func TestConcurrent(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := s.Compact(t.Context(), time.Unix(-1000, 0)); err != nil { // nothing is old enough
+			if _, err := s.Compact(t.Context(), calm(time.Unix(-1000, 0))); err != nil { // nothing is old enough
 				t.Error(err)
 			}
 			if rep, err := s.Scrub(t.Context(), 50_000, func(d fragstore.Damage) { t.Errorf("%+v", d) }); err != nil {

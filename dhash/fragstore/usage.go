@@ -36,6 +36,10 @@ type Stats struct {
 	Diversions int64
 	Owners     int
 
+	// Resurrected is how often trash was read since the store was opened, and kept for that: somebody needs what nobody
+	// claims.
+	Resurrected int64
+
 	Capacity   int64 // as configured
 	Free       int64 // how much more may be stored: by the capacity, or by the disk if that has less
 	ArenaBytes int64 // on the disk
@@ -52,6 +56,7 @@ func (s *Store) Stats() Stats {
 		Capacity: s.cfg.Capacity, ArenaBytes: s.used,
 	}
 	s.mu.Unlock()
+	st.Resurrected = s.revived.Load()
 	st.Free = s.Free()
 	st.IndexBytes = dirBytes(s.indexDir())
 	return st

@@ -11,9 +11,9 @@ def uint(v):
     return out + bytes([v])
 
 
-def claims(owners, since=0):
-    """Each owner's mark is the end of a hash of the owner."""
-    out = uint(len(owners)) + b"".join(o + hashlib.sha256(o).digest()[16:] for o in owners)
+def claims(owners, since=0, at=1790000000):
+    """Each owner's mark is the end of a hash of the owner. All claims were made at the same time."""
+    out = uint(len(owners)) + b"".join(o + hashlib.sha256(o).digest()[16:] + uint(at) for o in owners)
     return out if owners else out + uint(since)
 
 
@@ -52,6 +52,11 @@ records = [
     ("key too short", 16, key0[:-1], b"\x01" + claims([alice]) + fragment, 0),
     ("key too long", 16, key0 + b"\x00", b"\x01" + claims([alice]) + fragment, 0),
     ("claims", 17, key, b"\x01" + claims([alice, bob]), 1),
+    ("claim made at the beginning of time", 17, key, b"\x01" + claims([alice], at=0), 1),
+    ("claim made at 2^40", 17, key, b"\x01" + claims([alice], at=1 << 40), 1),
+    ("claim made after 2^40", 17, key, b"\x01" + claims([alice], at=(1 << 40) + 1), 0),
+    ("time of a claim too long", 17, key, b"\x01" + claims([alice], at=0)[:-1] + b"\x80\x00", 0),
+    ("claim without a time", 17, key, b"\x01" + claims([alice], at=0)[:-1], 0),
     ("last claim released", 17, key, b"\x01" + claims([], 1800000000), 1),
     ("released at the beginning of time", 17, key, b"\x01" + claims([], 0), 1),
     ("time beyond 2^63", 17, key, b"\x01\x00" + uint(1 << 63), 0),

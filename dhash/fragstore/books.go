@@ -1,0 +1,207 @@
+package fragstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
+)
+
+const (
+	booksName = "owners"
+	clockName = "clock"
+
+	// clockEvery is how old the clock on the disk may become: so much of the time that a member ran is forgotten when it is
+	// killed.
+	clockEvery = 10 * time.Minute
+	maxClock   = 64 << 10
+)
+
+// now returns the time that claims are made at, in seconds since 1970: what the clock of the machine shows, but never less
+// than it has shown.
+func (s *Store) now() int64 {
+	now := time.Now
+	if s.cfg.now != nil {
+		now = s.cfg.now
+	}
+	return max(now().Unix(), s.last.Load())
+}
+
+// openBooks reads what the store knows of owners and of its own time. What is damaged is as good as missing: the owner's
+// book begins anew, and so does the time for which the member has run.
+func (s *Store) openBooks() error {
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	s.books, s.clock = map[dhash.Owner]claim.Book{}, &claim.Clock{}
+	b, err := readFile(filepath.Join(s.cfg.Dir, clockName), maxClock)
+	if err == nil {
+		var c *claim.Clock
+		if c, err = claim.ParseClock(b); err == nil {
+			s.clock, s.saved = c, c.Last
+			s.last.Store(c.Last.Unix())
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("when this member ran is not known any more; it gives up nothing for now", slog.Any("err", err))
+	}
+	if err := os.Mkdir(s.booksDir(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir, err := os.Open(s.booksDir())
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			if owner, ok := parseOwner(name); ok && len(s.books) < maxOwnersHere {
+				s.openBook(owner)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) openBook(o dhash.Owner) {
+	b, err := readFile(s.bookFile(o), claim.MaxBook)
+	var book claim.Book
+	if err == nil {
+		book, err = claim.ParseBook(b)
+	}
+	if err == nil && book.Owner != o {
+		err = errors.New("it is about another owner")
+	}
+	if err != nil {
+		s.log.Warn("the book on an owner is lost; its claims are kept, and a new term begins",
+			slog.String("owner", hex.EncodeToString(o[:])), slog.Any("err", err))
+		return
+	}
+	s.books[o] = book
+}
+
+func (s *Store) booksDir() string { return filepath.Join(s.cfg.Dir, booksName) }
+
+func (s *Store) bookFile(o dhash.Owner) string {
+	return filepath.Join(s.booksDir(), hex.EncodeToString(o[:]))
+}
+
+func parseOwner(name string) (o dhash.Owner, ok bool) {
+	b, err := hex.DecodeString(name)
+	if err != nil || len(b) != len(o) || hex.EncodeToString(b) != name {
+		return o, false
+	}
+	return dhash.Owner(b), true
+}
+
+// book returns what is known of an owner.
+func (s *Store) book(o dhash.Owner) (claim.Book, bool) {
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	b, ok := s.books[o]
+	return b, ok
+}
+
+// setBook writes what is known of an owner from now on. It is durable when setBook returns. The caller holds settling.
+func (s *Store) setBook(b claim.Book) error {
+	if err := s.replaceFile(s.booksDir(), hex.EncodeToString(b.Owner[:]), b.Encode()); err != nil {
+		return fmt.Errorf("writing the book on an owner: %w", full(err))
+	}
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	s.books[b.Owner] = b
+	return nil
+}
+
+// dropBook forgets an owner. The caller holds settling.
+func (s *Store) dropBook(o dhash.Owner) error {
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	delete(s.books, o)
+	return os.Remove(s.bookFile(o))
+}
+
+// Observe notes that the member runs, and returns what it knows about itself, for Settle, Tend and Compact. It is called
+// every few minutes: now is what the clock shows, running for how long the process has run by a clock that nobody sets
+// and that goes on while the machine sleeps (CLOCK_BOOTTIME). members is how many members are known, this one included,
+// and reachable how many of these answer.
+func (s *Store) Observe(now time.Time, running time.Duration, members, reachable int) claim.Environment {
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	was := s.clock.Jumped()
+	s.clock.Observe(now, running, s.cfg.Limits)
+	if is := s.clock.Jumped(); is != was {
+		s.log.Warn("the clock jumped, or has kept step again for long enough", slog.Bool("jumped", is), slog.Time("now", now))
+	}
+	s.last.Store(s.clock.Last.Unix())
+	s.saveClock(false)
+	return claim.Environment{Now: s.clock.Now(now), Served: s.clock.Served(), Jumped: s.clock.Jumped(),
+		Unmarked: s.unmarked(), Members: members, Reachable: reachable}
+}
+
+// saveClock writes the clock if it is time to. That it cannot be written is no failure: less is known after a restart, and
+// nothing is given up on that. The caller holds booksMu.
+func (s *Store) saveClock(always bool) {
+	if d := s.clock.Last.Sub(s.saved); d == 0 || !always && d > 0 && d < clockEvery {
+		return
+	}
+	if err := s.replaceFile(s.cfg.Dir, clockName, s.clock.Encode()); err != nil {
+		s.log.Warn("the time for which this member ran cannot be written", slog.Any("err", err))
+		return
+	}
+	s.saved = s.clock.Last
+}
+
+// unmarked reports whether the store's marker is gone.
+func (s *Store) unmarked() bool {
+	_, err := readMarker(s.cfg)
+	return err != nil
+}
+
+// replaceFile makes a file of that content in one step, durably.
+func (s *Store) replaceFile(dir, name string, content []byte) error {
+	temp := filepath.Join(dir, "."+name+".new")
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	}
+	return b, err
+}

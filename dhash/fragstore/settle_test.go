@@ -1,0 +1,657 @@
+package fragstore_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/venti"
+)
+
+const day = 24 * time.Hour
+
+var began = time.Unix(1_800_000_000, 0).UTC()
+
+// A writer is an owner who speaks to the store of the test.
+type writer struct {
+	t      testing.TB
+	key    ed25519.PrivateKey
+	owner  dhash.Owner
+	number uint64
+	now    time.Time // both clocks
+}
+
+func swarmConfig(t testing.TB, w *writer) fragstore.Config {
+	cfg := config(t)
+	cfg.Swarm = [32]byte{5}
+	cfg.Clock(func() time.Time { return w.now })
+	return cfg
+}
+
+func newWriter(t testing.TB, seed byte) *writer {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, 32))
+	return &writer{t: t, key: key, owner: dhash.Owner(key.Public().(ed25519.PublicKey)), now: began}
+}
+
+func (w *writer) sign(s claim.Statement) []byte {
+	w.t.Helper()
+	w.number++
+	s.Lender, s.Number, s.Date = me, w.number, w.now
+	slices.SortFunc(s.Scores, func(a, b venti.Score) int { return bytes.Compare(a[:], b[:]) })
+	s.Scores = slices.Compact(s.Scores)
+	raw, _, err := claim.Sign(w.key, [32]byte{5}, s)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return raw
+}
+
+func (w *writer) heartbeat() []byte { return w.sign(claim.Statement{Kind: claim.Heartbeat}) }
+
+func (w *writer) release(list ...piece) []byte {
+	s := claim.Statement{Kind: claim.Release, Before: w.now}
+	for _, p := range list {
+		s.Scores = append(s.Scores, p.Score)
+	}
+	return w.sign(s)
+}
+
+func (w *writer) retain(age time.Duration, list ...piece) []byte {
+	s := claim.Statement{Kind: claim.Retain, Before: w.now.Add(-age)}
+	for i := range s.To {
+		s.To[i] = 0xff
+	}
+	for _, p := range list {
+		s.Scores = append(s.Scores, p.Score)
+	}
+	return w.sign(s)
+}
+
+func (w *writer) confirm(raw []byte) []byte {
+	return w.sign(claim.Statement{Kind: claim.Confirmation, Confirms: claim.HashOf(raw)})
+}
+
+// settle sends a statement and checks the verdict and how many fragments were released, or would be.
+func (w *writer) settle(s *fragstore.Store, raw []byte, verdict claim.Verdict, reason claim.Reason, n int64) claim.Answer {
+	w.t.Helper()
+	a, err := s.Settle(w.t.Context(), raw, calm(w.now))
+	if err != nil || a.Verdict != verdict || a.Reason != reason || a.Fragments != n {
+		w.t.Errorf("%v because %v, %d fragments; want %v, %v, %d: %v", a.Verdict, a.Reason, a.Fragments, verdict, reason, n, err)
+	}
+	if use := s.Owner(w.owner); err == nil && reason != claim.NoClaims && (a.Claims != use.Fragments || a.ClaimBytes != use.Bytes) {
+		w.t.Errorf("%d claims, %d bytes are said to be here, and %+v are", a.Claims, a.ClaimBytes, use)
+	}
+	return a
+}
+
+// stock puts n fragments of an owner, and says hello.
+func (w *writer) stock(s *fragstore.Store, n int) (list []piece) {
+	w.t.Helper()
+	for i := range n {
+		list = append(list, one(1000*int(w.owner[0])+i, 500))
+	}
+	put(w.t, s, w.owner, list...)
+	w.settle(s, w.heartbeat(), claim.Done, claim.NoReason, 0)
+	w.now = w.now.Add(time.Minute)
+	return list
+}
+
+func wantClaimed(t testing.TB, s *fragstore.Store, o dhash.Owner, claimed bool, list ...piece) {
+	t.Helper()
+	for _, p := range list {
+		h := have(t, s, p.Score)
+		i := slices.IndexFunc(h, func(h fragstore.Held) bool { return h.Name == p.Name })
+		if i < 0 || slices.ContainsFunc(h[i].Claims, func(c dhash.Claim) bool { return c.Owner == o }) != claimed {
+			t.Errorf("%v: %+v, claimed should be %v", p.Name, h, claimed)
+		}
+	}
+}
+
+// lose closes a store, removes files of it, and opens it again.
+func lose(t testing.TB, s *fragstore.Store, cfg fragstore.Config, files ...string) *fragstore.Store {
+	t.Helper()
+	closeStore(t, s)
+	for _, f := range files {
+		if err := os.RemoveAll(filepath.Join(cfg.Dir, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return open(t, cfg)
+}
+
+// TestSettle releases, retains and confirms, and finds all as it was after a restart and without the index.
+func TestSettle(t *testing.T) {
+	a, b := newWriter(t, 1), newWriter(t, 2)
+	cfg := swarmConfig(t, a)
+	s := open(t, cfg)
+	a.settle(s, a.heartbeat(), claim.Refused, claim.NoClaims, 0)
+	list := a.stock(s, 200)
+	put(t, s, b.owner, list[:5]...)
+	a.settle(s, a.release(list[:20]...), claim.Done, claim.NoReason, 20)
+	big := a.release(list[20:180]...)
+	waits := a.settle(s, big, claim.Waits, claim.Braked, 160)
+	if len(waits.Waiting) != 1 || waits.Claims != 180 {
+		t.Errorf("%+v", waits)
+	}
+	check := func(gone, kept int) {
+		t.Helper()
+		wantClaimed(t, s, a.owner, false, list[:gone]...)
+		wantClaimed(t, s, a.owner, true, list[gone:]...)
+		wantClaimed(t, s, b.owner, true, list[:5]...)
+		if st := s.Stats(); st.Trash != int64(gone-5) || s.Owner(a.owner).Fragments != int64(kept) {
+			t.Errorf("%+v, %+v", st, s.Owner(a.owner))
+		}
+	}
+	check(20, 180)
+	s = lose(t, s, cfg, "index")
+	check(20, 180)
+	a.now = a.now.Add(time.Hour)
+	confirm := a.confirm(big)
+	a.settle(s, confirm, claim.Waits, claim.TooEarly, 0)
+	a.now = a.now.Add(23 * time.Hour)
+	a.settle(s, confirm, claim.Done, claim.NoReason, 0)
+	s = lose(t, s, cfg)
+	check(20, 180)
+	a.settle(s, big, claim.Done, claim.NoReason, 160)
+	s = lose(t, s, cfg, "index")
+	check(180, 20)
+	a.settle(s, big, claim.Done, claim.NoReason, 160) // a repeat
+	check(180, 20)
+
+	a.now = a.now.Add(4 * day)
+	fresh := one(77_000, 500)
+	put(t, s, a.owner, fresh, list[0])
+	a.settle(s, a.retain(3*day, list[190:]...), claim.Done, claim.NoReason, 10)
+	wantClaimed(t, s, a.owner, true, append(list[190:], fresh, list[0])...)
+	wantClaimed(t, s, a.owner, false, list[180:190]...)
+	a.settle(s, a.retain(3*day-time.Second), claim.Refused, claim.BadCutOff, 0)
+	a.now = a.now.Add(4 * day)
+	a.settle(s, a.retain(3*day), claim.Done, claim.NoReason, 12) // none at all is a set too
+	if s.Owner(a.owner).Fragments != 0 || s.Owner(b.owner).Fragments != 5 {
+		t.Errorf("%+v", s.Owners())
+	}
+	want(t, s, list...)
+	if _, err := s.Settle(t.Context(), big[:len(big)-1], calm(a.now)); !errors.Is(err, claim.ErrStatement) {
+		t.Error(err)
+	}
+}
+
+// TestSettleRange retains within a part of the keyspace, several codings of a block too.
+func TestSettleRange(t *testing.T) {
+	w := newWriter(t, 1)
+	s := open(t, swarmConfig(t, w))
+	list := w.stock(s, 60)
+	more := pieces(1000*int(w.owner[0]), 500, dhash.Code{Need: 2, Total: 4}) // of the first one's block, another coding
+	put(t, s, w.owner, more...)
+	w.now = w.now.Add(4 * day)
+	mid := dhash.Key{0x80}
+	st := claim.Statement{Kind: claim.Retain, Before: w.now.Add(-3 * day), To: mid}
+	var gone, left []piece
+	for i, p := range list {
+		at := dhash.KeyOf(p.Score)
+		in := bytes.Compare(at[:], mid[:]) <= 0
+		switch {
+		case in && i%2 == 0:
+			st.Scores = append(st.Scores, p.Score)
+			left = append(left, p)
+		case in:
+			gone = append(gone, p)
+		default:
+			left = append(left, p)
+		}
+	}
+	w.settle(s, w.sign(st), claim.Done, claim.NoReason, int64(len(gone)))
+	wantClaimed(t, s, w.owner, false, gone...)
+	wantClaimed(t, s, w.owner, true, left...)
+	w.settle(s, w.release(list[0]), claim.Done, claim.NoReason, 5) // all codings, all fragments
+	wantClaimed(t, s, w.owner, false, more...)
+	if len(gone) < 10 || len(left) < 30 {
+		t.Errorf("%d gone, %d left", len(gone), len(left))
+	}
+}
+
+// TestSettleLate has claims that are made, or made anew, after the time that a statement speaks of.
+func TestSettleLate(t *testing.T) {
+	w := newWriter(t, 1)
+	cfg := swarmConfig(t, w)
+	s := open(t, cfg)
+	list := w.stock(s, 10)
+	raw := w.release(list...)
+	w.now = w.now.Add(time.Second)
+	put(t, s, w.owner, list[0])
+	if here, err := s.Claim(t.Context(), w.owner, marks(w.owner, list[1])); err != nil || !here[0] {
+		t.Error(err)
+	}
+	s = lose(t, s, cfg, "index")
+	w.settle(s, raw, claim.Done, claim.NoReason, 8)
+	wantClaimed(t, s, w.owner, true, list[:2]...)
+	wantClaimed(t, s, w.owner, false, list[2:]...)
+	put(t, s, w.owner, list[2]) // back from the trash
+	w.settle(s, raw, claim.Done, claim.NoReason, 8)
+	wantClaimed(t, s, w.owner, true, list[:3]...)
+	if rep, err := s.Compact(t.Context(), calm(w.now.Add(31*day))); err != nil || rep.Freed != 7 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	want(t, s, list[:3]...)
+	// A clock that goes back does not make claims old.
+	s.Observe(w.now, 0, 1, 1)
+	past := w.now
+	w.now = w.now.Add(-1000 * day)
+	put(t, s, w.owner, list[3])
+	w.now = past
+	w.settle(s, w.release(list[3]), claim.Done, claim.NoReason, 0)
+	wantClaimed(t, s, w.owner, true, list[3])
+}
+
+// TestSettleCrash interrupts a statement at each step, with and without the index being lost: sent again, it is done
+// wholly, and nothing else is.
+func TestSettleCrash(t *testing.T) {
+	errStep := errors.New("interrupted")
+	for _, at := range []string{"begun", "released", "settled"} {
+		for _, nth := range []int{1, 30} {
+			for _, files := range [][]string{nil, {"index"}, {"owners"}} {
+				if at != "released" && nth > 1 {
+					continue
+				}
+				t.Run(fmt.Sprint(at, nth, files), func(t *testing.T) {
+					w := newWriter(t, 1)
+					cfg := swarmConfig(t, w)
+					s := open(t, cfg)
+					list := w.stock(s, 64)
+					raw := w.release(list[:60]...)
+					seen := 0
+					fragstore.SetStep(s, func(step string) error {
+						if step == at {
+							if seen++; seen == nth {
+								return errStep
+							}
+						}
+						return nil
+					})
+					if _, err := s.Settle(t.Context(), raw, calm(w.now)); !errors.Is(err, errStep) {
+						t.Fatal(err)
+					}
+					released := int64(64) - s.Owner(w.owner).Fragments
+					s = lose(t, s, cfg, files...)
+					if got := int64(64) - s.Owner(w.owner).Fragments; got != released {
+						t.Errorf("%d were released, and %d are", released, got)
+					}
+					if len(files) > 0 && files[0] == "owners" {
+						w.settle(s, raw, claim.Refused, claim.NoHeartbeat, 0)
+						w.settle(s, w.heartbeat(), claim.Done, claim.NoReason, 0)
+						w.settle(s, raw, claim.Refused, claim.LowNumber, 0)
+						raw = w.release(list[:60]...)
+					}
+					w.settle(s, raw, claim.Done, claim.NoReason, 60-released)
+					wantClaimed(t, s, w.owner, false, list[:60]...)
+					wantClaimed(t, s, w.owner, true, list[60:]...)
+					want(t, s, list...)
+				})
+			}
+		}
+	}
+}
+
+// TestBooksLost damages and removes what the store knows of owners and of its time.
+func TestBooksLost(t *testing.T) {
+	w := newWriter(t, 1)
+	cfg := swarmConfig(t, w)
+	cfg.Capacity = 4 << 20
+	s := open(t, cfg)
+	list := w.stock(s, 100)
+	old := w.release(list[0])
+	w.settle(s, old, claim.Done, claim.NoReason, 1)
+	name := filepath.Join(cfg.Dir, "owners", fmt.Sprintf("%x", w.owner[:]))
+	good, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(2 * time.Hour)
+	for i := 0; i < len(good); i += 7 {
+		bad := bytes.Clone(good)
+		bad[i] ^= 4
+		closeStore(t, s)
+		if err := os.WriteFile(name, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, cfg)
+		w.settle(s, old, claim.Refused, claim.TooOld, 0)
+		w.settle(s, w.release(list[1]), claim.Refused, claim.NoHeartbeat, 0)
+	}
+	w.now = w.now.Add(100 * day)
+	fragstore.Served(s, w.now, 300*day)
+	if rep, err := s.Tend(t.Context(), calm(w.now)); err != nil || rep.Lapsed != 0 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	w.now = w.now.Add(79 * day)
+	fragstore.Served(s, w.now, 300*day)
+	if l := s.Lent(); len(l) != 1 || l[0].State != claim.Active || l[0].Fragments != 99 || !l[0].Heartbeat.IsZero() {
+		t.Errorf("%+v", l)
+	}
+	w.settle(s, w.heartbeat(), claim.Done, claim.NoReason, 0)
+	w.settle(s, w.release(list[1]), claim.Done, claim.NoReason, 1)
+	closeStore(t, s)
+	for _, f := range []string{name, filepath.Join(cfg.Dir, "owners", "junk"), filepath.Join(cfg.Dir, "clock")} {
+		if err := os.WriteFile(f, make([]byte, 100_000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = open(t, cfg)
+	if env := s.Observe(w.now, 0, 1, 1); env.Served != 0 {
+		t.Errorf("%+v", env)
+	}
+	wantClaimed(t, s, w.owner, true, list[2:]...)
+}
+
+// TestOrphans lets an owner fall silent: its claims stay for as long as there is room.
+func TestOrphans(t *testing.T) {
+	w, v := newWriter(t, 1), newWriter(t, 2)
+	cfg := swarmConfig(t, w)
+	cfg.Capacity = 2 << 20
+	s := open(t, cfg)
+	var a, b []piece
+	for i := range 16 {
+		a, b = append(a, one(i, 50_000)), append(b, one(100+i, 50_000))
+	}
+	put(t, s, w.owner, a...)
+	tend := func() fragstore.TendReport {
+		t.Helper()
+		fragstore.Served(s, w.now, 1000*day)
+		rep, err := s.Tend(t.Context(), calm(w.now))
+		if err != nil || rep.Paused != claim.NoReason {
+			t.Errorf("%+v %v", rep, err)
+		}
+		return rep
+	}
+	tend()
+	w.now = w.now.Add(day)
+	put(t, s, v.owner, b...)
+	tend()
+	for range 271 {
+		w.now = w.now.Add(day)
+		tend()
+	}
+	if rep := tend(); rep.Lapsed != 2 || len(rep.Orphaned) != 1 || rep.Dropped.Fragments != 0 {
+		t.Errorf("%+v", rep)
+	}
+	w.now = w.now.Add(2 * day)
+	v.now = w.now
+	put(t, s, dhash.Owner{7}, one(200, 200_000), one(201, 200_000))
+	for i := 202; s.Free() > 70_000; i++ {
+		put(t, s, dhash.Owner{7}, one(i, 30_000))
+	}
+	rep := tend()
+	if len(rep.Orphaned) != 2 || rep.Orphaned[0] != w.owner || rep.Dropped.Fragments != 1 {
+		t.Errorf("%+v, %d bytes are free", rep, s.Free())
+	}
+	if rep := tend(); rep.Dropped.Fragments != 0 { // what is in the trash will do
+		t.Errorf("%+v", rep)
+	}
+	want(t, s, a...)
+	if l := s.Lent(); len(l) != 3 || s.Owner(w.owner).Fragments != 15 || s.Owner(v.owner).Fragments != 16 {
+		t.Errorf("%+v", l)
+	}
+	env := calm(w.now)
+	env.Reachable, env.Members = 1, 3
+	if rep, err := s.Tend(t.Context(), env); err != nil || rep.Paused != claim.PausedRoster || rep.Dropped.Fragments != 0 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	v.settle(s, v.heartbeat(), claim.Done, claim.NoReason, 0)
+	if rep := tend(); len(rep.Orphaned) != 1 {
+		t.Errorf("%+v", rep)
+	}
+	if _, err := s.Release(t.Context(), v.owner, names(b), w.now); err != nil {
+		t.Error(err)
+	}
+	w.now = w.now.Add(31 * day)
+	tend()
+	if _, err := os.Stat(filepath.Join(cfg.Dir, "owners", fmt.Sprintf("%x", v.owner[:]))); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the book on an owner without claims is kept for ever", err)
+	}
+}
+
+// TestPaused says that nothing is freed and nothing given up while the member doubts itself.
+func TestPaused(t *testing.T) {
+	w := newWriter(t, 1)
+	cfg := swarmConfig(t, w)
+	s := open(t, cfg)
+	list := w.stock(s, 10)
+	w.settle(s, w.release(list[:5]...), claim.Done, claim.NoReason, 5)
+	w.now = w.now.Add(31 * day)
+	try := func(env claim.Environment, reason claim.Reason) {
+		t.Helper()
+		a, err := s.Settle(t.Context(), w.release(list[5]), env)
+		if err != nil || a.Reason != reason || a.Verdict != claim.Waits {
+			t.Errorf("%+v %v", a, err)
+		}
+		rep, err := s.Compact(t.Context(), env)
+		if err != nil || rep.Paused != reason || rep.Freed != 0 {
+			t.Errorf("%+v %v", rep, err)
+		}
+		want(t, s, list...)
+		wantClaimed(t, s, w.owner, true, list[5:]...)
+	}
+	closeStore(t, s)
+	s = open(t, cfg)
+	try(s.Observe(w.now, 0, 1, 1), claim.PausedStart)
+	fragstore.Served(s, w.now, 2*day)
+	try(s.Observe(w.now, 0, 3, 1), claim.PausedRoster)
+	try(s.Observe(w.now.Add(2*time.Hour), time.Minute, 1, 1), claim.PausedClock)
+	s = lose(t, s, cfg)
+	try(s.Observe(w.now.Add(-2*time.Hour), 0, 1, 1), claim.PausedClock)
+	s = lose(t, s, cfg)
+	fragstore.Served(s, w.now, 2*day)
+	marker := filepath.Join(cfg.Dir, "FORMAT")
+	if err := os.Rename(marker, marker+".away"); err != nil {
+		t.Fatal(err)
+	}
+	try(s.Observe(w.now, 0, 1, 1), claim.PausedMarker)
+	if err := os.Rename(marker+".away", marker); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list[:5] { // reading them kept them, by the way
+		if h := have(t, s, p.Score); !h[0].Trash() {
+			t.Errorf("%+v", h)
+		}
+	}
+	w.now = w.now.Add(31 * day)
+	if rep, err := s.Compact(t.Context(), calm(w.now)); err != nil || rep.Freed != 5 {
+		t.Errorf("%+v %v", rep, err)
+	}
+}
+
+// TestResurrect reads trash: it stays for another month, and that is counted.
+func TestResurrect(t *testing.T) {
+	w := newWriter(t, 1)
+	cfg := swarmConfig(t, w)
+	s := open(t, cfg)
+	list := w.stock(s, 10)
+	w.settle(s, w.release(list...), claim.Done, claim.NoReason, 10)
+	w.now = w.now.Add(29 * day)
+	want(t, s, list[:4]...)
+	if st := s.Stats(); st.Resurrected != 4 || st.Trash != 10 {
+		t.Errorf("%+v", st)
+	}
+	s = lose(t, s, cfg, "index")
+	w.now = w.now.Add(2 * day)
+	if rep, err := s.Compact(t.Context(), calm(w.now)); err != nil || rep.Freed != 6 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	put(t, s, w.owner, list[0])
+	w.now = w.now.Add(28 * day)
+	if rep, err := s.Compact(t.Context(), calm(w.now)); err != nil || rep.Freed != 3 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	want(t, s, list[0])
+}
+
+// TestCompactRereads claims old trash between the steps of Compact: it stays.
+func TestCompactRereads(t *testing.T) {
+	for _, at := range []string{"copied", "moved"} {
+		w := newWriter(t, 1)
+		s := open(t, swarmConfig(t, w))
+		list := w.stock(s, 10)
+		w.settle(s, w.release(list...), claim.Done, claim.NoReason, 10)
+		w.now = w.now.Add(31 * day)
+		done := false
+		fragstore.SetStep(s, func(step string) error {
+			if step == at && !done {
+				done = true
+				put(t, s, w.owner, list[3])
+				if here, err := s.Claim(t.Context(), alice, marks(alice, list[7])); err != nil || !here[0] {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		if rep, err := s.Compact(t.Context(), calm(w.now)); err != nil || rep.Freed != 8 || !done {
+			t.Errorf("%s: %+v %v", at, rep, err)
+		}
+		want(t, s, list[3], list[7])
+		wantClaimed(t, s, w.owner, true, list[3])
+		wantClaimed(t, s, alice, true, list[7])
+	}
+}
+
+// TestSettleConcurrent puts and claims while statements release the same blocks: what was put after the time of which a
+// statement speaks is claimed in the end.
+func TestSettleConcurrent(t *testing.T) {
+	w := newWriter(t, 1)
+	cfg := swarmConfig(t, w)
+	s := open(t, cfg)
+	list := w.stock(s, 300)
+	for round := range 4 {
+		var raws [][]byte
+		for i := range 10 {
+			raws = append(raws, w.release(list[6*i:6*i+6]...))
+		}
+		w.now = w.now.Add(time.Minute)
+		now := w.now
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for _, raw := range raws {
+				if a, err := s.Settle(t.Context(), raw, calm(now)); err != nil || a.Verdict != claim.Done {
+					t.Errorf("%+v %v", a, err)
+				}
+			}
+		})
+		for g := range 3 {
+			wg.Go(func() {
+				for i := g; i < 60; i += 3 {
+					p := list[59-i]
+					if i%2 == 0 {
+						put(t, s, w.owner, p)
+					} else if _, err := s.Claim(t.Context(), w.owner, marks(w.owner, p)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			if _, err := s.Compact(t.Context(), calm(now)); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() { s.Observe(now, 0, 1, 1); s.Lent(); s.Stats() })
+		wg.Wait()
+		wantClaimed(t, s, w.owner, true, list...)
+		if use := s.Owner(w.owner); use.Fragments != 300 {
+			t.Errorf("round %d: %+v", round, use)
+		}
+		w.now = w.now.Add(2 * day)
+	}
+}
+
+// TestPutClaimed stores a fragment for several owners, and leaves out whom it must.
+func TestPutClaimed(t *testing.T) {
+	cfg := config(t)
+	cfg.Quota = func(o dhash.Owner) int64 {
+		if o == bob {
+			return 10
+		}
+		return 1 << 40
+	}
+	s := open(t, cfg)
+	p := one(1, 500)
+	carol := dhash.Owner{3}
+	puts := func(owners ...dhash.Owner) error {
+		var list []dhash.Claim
+		for _, o := range owners {
+			list = append(list, mark(o))
+		}
+		return s.PutClaimed(t.Context(), list, p.f, p.Coding)
+	}
+	if err := puts(bob); !errors.Is(err, dhash.ErrQuota) {
+		t.Error(err)
+	}
+	if err := puts(alice, bob, carol); err != nil {
+		t.Error(err)
+	}
+	if err := puts(); !errors.Is(err, dhash.ErrFragment) {
+		t.Error(err)
+	}
+	if err := puts(make([]dhash.Owner, 17)...); !errors.Is(err, dhash.ErrFragment) {
+		t.Error(err)
+	}
+	dave := dhash.Owner{4}
+	if err := puts(dave, alice, bob); err != nil { // it is there
+		t.Error(err)
+	}
+	if err := puts(bob); !errors.Is(err, dhash.ErrQuota) {
+		t.Error(err)
+	}
+	for range 2 {
+		h := have(t, s, p.Score)
+		if len(h) != 1 || !slices.Equal(h[0].Claims, []dhash.Claim{mark(alice), mark(carol), mark(dave)}) {
+			t.Errorf("%+v", h)
+		}
+		s = lose(t, s, cfg, "index")
+	}
+	if u := s.Owners(); len(u) != 3 || u[bob].Fragments != 0 || u[dave].Fragments != 1 {
+		t.Errorf("%+v", u)
+	}
+}
+
+// TestTrim gives up what others hold: it is trash for as long as any.
+func TestTrim(t *testing.T) {
+	cfg := config(t)
+	s := open(t, cfg)
+	a, b, c := one(1, 500), one(2, 500), one(3, 500)
+	put(t, s, alice, a, b, c)
+	put(t, s, bob, a)
+	now := time.Unix(1_900_000_000, 0)
+	for _, n := range []int{2, 0} {
+		got, err := s.Trim(t.Context(), []fragstore.Name{a.Name, b.Name, one(4, 500).Name}, now)
+		if err != nil || got != n {
+			t.Error(got, err)
+		}
+	}
+	s = lose(t, s, cfg, "index")
+	if st := s.Stats(); st.Trash != 2 || st.Fragments != 1 || s.Owner(bob).Fragments != 0 {
+		t.Errorf("%+v", st)
+	}
+	put(t, s, bob, b)
+	if rep, err := s.Compact(t.Context(), calm(now.Add(29*day))); err != nil || rep.Freed != 0 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	if rep, err := s.Compact(t.Context(), calm(now.Add(30*day))); err != nil || rep.Freed != 1 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	want(t, s, b, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Trim(ctx, nil, now); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
