@@ -2,8 +2,8 @@ package years
 
 import "time"
 
-// The brake against a member that is cut off itself: it is put on when more than a third of a … of the members that were
-// there within the last hour are not, and taken off when they are back or count as gone.
+// The brake of a node that takes itself for cut off: it is put on when more than this part of the members that were there
+// within the last hour are not, and taken off when they are back or count as gone.
 const (
 	brakeWindow = time.Hour
 	brakePart   = 0.3
@@ -43,12 +43,12 @@ func (r *run) braked() bool {
 	if r.cfg.NoBrake || r.cfg.Oracle {
 		return false
 	}
-	few := func(before int) bool { return float64(r.alive) < (1-brakePart)*float64(before) }
-	if before := r.peak.largest(r.now); r.cutOff < 0 && few(before) {
+	few := func(before int, part float64) bool { return float64(r.alive) < (1-part)*float64(before) }
+	if before := r.peak.largest(r.now); r.cutOff < 0 && few(before, brakePart) {
 		r.cutOff, r.cutFrom = r.now, before
 		r.brakes++
 	}
-	if r.cutOff >= 0 && (!few(r.cutFrom) || r.now-r.cutOff > r.cfg.Grace) {
+	if r.cutOff >= 0 && (!few(r.cutFrom, r.cfg.Release) || r.now-r.cutOff > r.cfg.Grace) {
 		r.cutOff = -1
 		r.peak = window{}
 		r.peak.set(r.now, r.alive)

@@ -51,6 +51,8 @@ type Config struct {
 	Stray int
 	// NoBrake leaves out the brake that stops all repair when three tenths of the members fall silent within an hour.
 	NoBrake bool
+	// Release is the part of the members that may still be missing when that brake is taken off; 0 means three tenths.
+	Release float64
 	// Oracle makes the swarm know the truth: it reacts to the death of a member at once, and to silence not at all. Of
 	// such a run the bytes and lost blocks are worth something; it does not follow who can be read.
 	Oracle bool
@@ -103,6 +105,7 @@ func (c Config) withDefaults() Config {
 	c.Interval = or(c.Interval, 6*time.Hour)
 	c.Rate = or(c.Rate, 1<<20)
 	c.Uplink = or(c.Uplink, 8<<20)
+	c.Release = or(c.Release, brakePart)
 	c.Reads = max(0, or(c.Reads, 1_000_000))
 	if c.Lines != (Lines{}) {
 		c.Lines.Repair = or(c.Lines.Repair, c.Code.Threshold())
@@ -141,6 +144,7 @@ func (c Config) Validate() error {
 		{"outage of a site in minutes", d.Churn.SiteOutage.Minutes(), 1, 1e9},
 		{"repair line", float64(d.Lines.Repair), 0, float64(d.Code.Total - 1)},
 		{"urgent line", float64(d.Lines.Urgent), -1e9, float64(d.Code.Total - 1)},
+		{"release", d.Release, 0, brakePart},
 		{"ranks to stray", float64(d.Stray), 0, dhash.MaxTotal},
 	} {
 		if !(f.is >= f.least && f.is <= f.top) {

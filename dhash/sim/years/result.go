@@ -57,7 +57,7 @@ type Result struct {
 	// this run; Low and High are the ends of its 95 % confidence interval, by batch means.
 	Unavailability, Low, High float64
 	Spells                    int // how often a block became unreadable
-	MostAtOnce                int // blocks unreadable at once
+	MostAtOnce, AtEnd         int // blocks unreadable at once, and in the end; lost ones are among them
 	Reads, FailedReads        int
 	ReadBound                 float64 // of the unavailability, by the reads: one-sided, 95 % (Clopper and Pearson)
 
@@ -101,7 +101,7 @@ func (r *run) result() Result {
 	}
 	res := Result{
 		Code: r.cfg.Code, Members: r.cfg.Members, Blocks: r.cfg.Blocks, Simulated: max(0, r.now-r.cfg.Warmup),
-		Spells: r.spells, MostAtOnce: r.darkest, Reads: r.attempts, FailedReads: r.failures,
+		Spells: r.spells, MostAtOnce: r.darkest, AtEnd: r.dark, Reads: r.attempts, FailedReads: r.failures,
 		ReadBound: UpperBound(r.failures, r.attempts, 0.95), Lost: r.losses, Deaths: r.deaths, Joins: r.joins,
 		Returned: r.returns, Trimmed: r.trimmed, Mended: r.mended, Urgent: r.urgent, Aborted: r.aborted, Moved: r.moved,
 		Braked: r.brakes, Bytes: r.bytes, Counted: r.counted[:r.cfg.Code.Total+1],
