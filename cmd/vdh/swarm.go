@@ -40,7 +40,8 @@ With --json, each verb below prints lines as its help says.`,
 		},
 		SuggestionsMinimumDistance: 2,
 	}
-	for _, verb := range []func(*app) *cobra.Command{newSwarmInit, newInvite, newJoin, newMembers, newBan, newUnban, newPlan} {
+	for _, verb := range []func(*app) *cobra.Command{newSwarmInit, newInvite, newJoin, newMembers, newBan, newUnban, newPlan,
+		newSimulate} {
 		cmd.AddCommand(verb(a))
 	}
 	return cmd
