@@ -45,6 +45,9 @@ type Config struct {
 	// system stops virtual time.
 	NoSocket bool
 
+	Upkeep Upkeep
+	Retire bool // this member is about to leave: it serves on, and what it holds goes to others
+
 	Log *slog.Logger // nil discards
 }
 
@@ -56,7 +59,7 @@ func (c Config) Validate() error {
 	case c.Capacity <= 0:
 		return errors.New("node: a member lends something: Capacity is to be more than 0")
 	}
-	return nil
+	return c.Upkeep.validate()
 }
 
 // A Node is one member, running or about to. Its methods may be called from many goroutines.
@@ -66,6 +69,7 @@ type Node struct {
 	p       *presence
 	store   *fragstore.Store
 	server  *peer.Server
+	upkeep  *upkeep
 	control *control
 	socket  net.Listener
 	started time.Time
@@ -99,7 +103,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.store, err = fragstore.Open(ctx, fragstore.Config{Dir: n.cfg.Fragments, Existing: existing, Member: f.ID(),
-		Capacity: n.cfg.Capacity, Log: n.log})
+		Capacity: n.cfg.Capacity, TrashAge: n.cfg.Upkeep.Trash, Swarm: f.Swarm.Swarm(), Limits: n.cfg.Upkeep.Limits, Log: n.log})
 	if err != nil {
 		return err
 	}
@@ -107,11 +111,15 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
-		host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
+		grace: n.cfg.Upkeep.Grace,
+		host:  kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
 	if err != nil {
 		return err
 	}
-	n.server, err = peer.NewServer(n.p.host, &holder{n: n}, peer.ServerConfig{Member: n.p.service.Admitted,
+	if n.upkeep, err = newUpkeep(n); err != nil {
+		return err
+	}
+	n.server, err = peer.NewServer(n.p.host, n.holder(), peer.ServerConfig{Member: n.p.service.Admitted,
 		Full: n.p.service.IsMember, Grant: n.granted, Log: n.log})
 	if err != nil {
 		return err
@@ -129,7 +137,10 @@ func (n *Node) info() member.Info {
 	st := n.store.Stats()
 	i := member.Info{Name: n.cfg.Name, Domain: n.cfg.Domain, Program: n.cfg.Program, State: member.Active, Capacity: n.cfg.Capacity,
 		Free: min(st.Free, n.cfg.Capacity)}
-	if st.Free < fullBelow(n.cfg.Capacity) {
+	switch {
+	case n.cfg.Retire:
+		i.State = member.Retiring
+	case st.Free < fullBelow(n.cfg.Capacity):
 		i.State = member.Full
 	}
 	return i
@@ -146,10 +157,11 @@ const infoGap = 10 * time.Second
 // dhash.ErrStranger says that this member was banned. It can be called once.
 func (n *Node) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.Background())
-	served := make(chan error, 2)
+	served := make(chan error, 3)
 	go func() { served <- n.server.Run(serving) }()
 	go func() { served <- n.serveSocket(serving) }()
 	n.p.start(true)
+	go func() { served <- n.upkeep.run(serving) }()
 	n.log.Info("serving", slog.String("id", n.cfg.Folder.ID().String()), slog.Any("addrs", n.addrs()),
 		slog.Int64("capacity", n.cfg.Capacity), slog.Duration("after", time.Since(n.started)))
 	tick := time.NewTicker(infoGap)
@@ -172,7 +184,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.log.Info("stopping")
 	stop()
-	err = errors.Join(err, <-served, <-served)
+	err = errors.Join(err, <-served, <-served, <-served)
 	return errors.Join(err, n.close())
 }
 
@@ -246,9 +258,14 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 	return g.Owner, nil
 }
 
+// holder returns what does what members ask of this node.
+func (n *Node) holder() *holder {
+	return &holder{n: n, reconcile: n.upkeep.responder.Answer, state: n.upkeep.state}
+}
+
 // Gateway returns a store for an owner who lets this node act. Close it.
 func (n *Node) Gateway(s Session) (*gateway.Gateway, error) {
-	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), &holder{n: n}})
+	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), n.holder()})
 }
 
 // setManifest takes an encoded manifest if it is newer, and passes it on.

@@ -62,6 +62,7 @@ type presenceConfig struct {
 	info   member.Info        // of a member
 	host   kad.HostConfig     // all but key and gater
 	made   host.Host          // instead of one made from host; for simulations
+	grace  time.Duration      // member.Thresholds.Grace
 	log    *slog.Logger
 }
 
@@ -69,7 +70,8 @@ type presenceConfig struct {
 func newPresence(cfg presenceConfig) (*presence, error) {
 	p := &presence{folder: cfg.folder, log: cfg.log, grants: map[dhash.Owner][]byte{}, failure: make(chan error, 1)}
 	f := cfg.folder
-	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log}
+	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log,
+		Limits: member.Thresholds{Grace: cfg.grace}}
 	if cfg.chain.Role() == member.RoleMember {
 		rc.Self = member.PublicOf(cfg.key).ID()
 	}
@@ -92,7 +94,7 @@ func newPresence(cfg presenceConfig) (*presence, error) {
 
 func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {
 	p.service, err = member.New(member.Config{Host: p.host, Roster: p.roster, Chain: cfg.chain, Info: cfg.info,
-		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log,
+		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log, Refresh: min(time.Hour, cfg.grace/24), // 0 is the default
 		Save: p.folder.SaveManifest,
 		Find: func(ctx context.Context, found func(libpeer.AddrInfo)) error { return p.dht.Crawl(ctx, found) }})
 	if err != nil {

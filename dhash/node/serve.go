@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"ventidhash/dhash"
@@ -16,7 +15,7 @@ import (
 type holder struct {
 	n *Node
 
-	// What answers Reconcile and State. Nil: nobody does.
+	// What answers Reconcile and State.
 	reconcile func(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error)
 	state     func(ctx context.Context, from dhash.ID, statement []byte) ([]byte, error)
 }
@@ -41,23 +40,22 @@ func (h *holder) responsible(id dhash.ID, f *dhash.Fragment) bool {
 	return h.n.p.table().Responsible(id, dhash.KeyOf(f.Score), f.Code, slack(f.Code))
 }
 
-// Copy implements peer.Handler. Who mends a block is responsible for it itself.
-func (h *holder) Copy(ctx context.Context, from dhash.ID, claims []dhash.Claim, f *dhash.Fragment,
+// Copy implements peer.Handler. Who sends it is a member, and need not be near the block itself: it may be handing over
+// what it holds too far from its place.
+func (h *holder) Copy(ctx context.Context, _ dhash.ID, claims []dhash.Claim, f *dhash.Fragment,
 	coding dhash.Coding) (int64, error) {
-	if !h.responsible(h.n.cfg.Folder.ID(), f) || !h.responsible(from, f) {
+	if !h.responsible(h.n.cfg.Folder.ID(), f) {
 		return 0, dhash.ErrNotMine
 	}
-	for _, c := range claims {
-		if err := h.n.store.Put(ctx, c, f, coding); err != nil {
-			return 0, err
-		}
+	if err := h.n.store.PutClaimed(ctx, claims, f, coding); err != nil {
+		return 0, err
 	}
 	return h.n.store.Free(), nil
 }
 
 // Challenge implements peer.Handler.
 func (h *holder) Challenge(ctx context.Context, _ dhash.ID, ch peer.Challenge) (*dhash.Leaf, error) {
-	encoded, _, err := h.n.store.Get(ctx, ch.Score, func(f fragstore.Held) bool { return f.Coding == ch.Coding }, nil)
+	encoded, _, err := h.n.store.Get(ctx, ch.Score, func(f fragstore.Held) bool { return f.Coding == ch.Coding && !f.Trash() }, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -71,22 +69,13 @@ func (h *holder) Challenge(ctx context.Context, _ dhash.ID, ch peer.Challenge) (
 
 // Reconcile implements peer.Handler.
 func (h *holder) Reconcile(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error) {
-	if h.reconcile == nil {
-		return nil, errNotServed
-	}
 	return h.reconcile(ctx, from, msg)
 }
 
 // State implements peer.Handler.
 func (h *holder) State(ctx context.Context, from dhash.ID, statement []byte) ([]byte, error) {
-	if h.state == nil {
-		return nil, errNotServed
-	}
 	return h.state(ctx, from, statement)
 }
-
-// errNotServed says that nothing of this node answers the request.
-var errNotServed = fmt.Errorf("%w: not served", venti.ErrUnavailable)
 
 // Get implements peer.Handler.
 func (h *holder) Get(ctx context.Context, _ dhash.ID, w peer.Want) (*dhash.Fragment, error) {

@@ -28,6 +28,7 @@ type Status struct {
 	Free     int64     `json:"free"`     // bytes that can still be stored: of the capacity, or of the disk if that is less
 
 	Fragments int64 `json:"fragments"`
+	Care      *Care `json:"care,omitempty"` // of a node
 
 	Members  int     `json:"members"`  // in the roster, this one included
 	Alive    int     `json:"alive"`    // of those, that have answered lately
@@ -66,6 +67,8 @@ func (n *Node) Status() Status {
 		st.Addrs = append(st.Addrs, a.String())
 	}
 	st.Capacity, st.Used, st.Free, st.Fragments = held.Capacity, held.ArenaBytes, held.Free, held.Fragments
+	care := n.upkeep.care()
+	st.Care = &care
 	return st
 }
 

@@ -1,0 +1,281 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/dhash/member"
+	"ventidhash/dhash/placement"
+	"ventidhash/dhash/repair"
+	"ventidhash/dhash/sweep"
+	"ventidhash/venti"
+)
+
+// Upkeep says how a member keeps what it holds. The zero value has the swarm's times; tests shorten them.
+type Upkeep struct {
+	Sweep time.Duration // all that is held is compared with the other members once in it; 0 means 6 h
+	Scrub time.Duration // all that is held is hashed once in it; 0 means 30 days
+	Grace time.Duration // a member that was silent so long is gone, and repair makes up for it; 0 means 24 h
+	Rate  int64         // bytes a second for repair that is not urgent; 0 means 4 MiB
+	Trash time.Duration // what nobody claims stays so long; 0 means 30 days
+
+	Limits claim.Limits
+}
+
+func (u Upkeep) withDefaults() Upkeep {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&u.Sweep, 6*time.Hour)
+	set(&u.Scrub, 30*24*time.Hour)
+	set(&u.Grace, 24*time.Hour)
+	return u
+}
+
+// validate names the field that is out of its range.
+func (u Upkeep) validate() error {
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+		min  time.Duration
+	}{{"Sweep", u.Sweep, time.Second}, {"Scrub", u.Scrub, time.Second}, {"Grace", u.Grace, time.Second}, {"Trash", u.Trash, 0}} {
+		if f.d != 0 && (f.d < f.min || f.d > 366*24*time.Hour) {
+			return fmt.Errorf("node: Upkeep.%s is %v, not within %v and a year", f.name, f.d, f.min)
+		}
+	}
+	if u.Rate < 0 {
+		return fmt.Errorf("node: Upkeep.Rate is %d, below 0", u.Rate)
+	}
+	return u.Limits.Validate()
+}
+
+const (
+	observeGap = 5 * time.Minute // between two looks at the clock and at the roster
+	tendGap    = 6 * time.Hour   // between two looks at the books and at the trash
+	scrubGap   = time.Minute     // between two parts of a scrub
+)
+
+// upkeep is what a member does unasked: it compares what it holds with the other members, repairs, hashes what lies on its
+// disk, and empties the trash.
+type upkeep struct {
+	n         *Node
+	cfg       Upkeep
+	log       *slog.Logger
+	began     time.Time
+	sweeper   *sweep.Sweeper
+	responder *sweep.Responder
+	repairer  *repair.Repairer
+	staying   atomic.Pointer[seating] // the table without those that retire
+
+	scrubbing sync.Mutex // one scrub at a time
+
+	mu       sync.Mutex // protects the following
+	env      claim.Environment
+	scrubbed Scrubbed
+}
+
+// newUpkeep makes the parts; run runs them. The fragment store and the presence are there.
+func newUpkeep(n *Node) (u *upkeep, err error) {
+	u = &upkeep{n: n, cfg: n.cfg.Upkeep.withDefaults(), log: n.log, began: time.Now()}
+	self := n.cfg.Folder.ID()
+	if u.responder, err = sweep.NewResponder(sweep.ResponderConfig{Self: self, Store: n.store, Table: u.table}); err != nil {
+		return nil, err
+	}
+	u.sweeper, err = sweep.New(sweep.Config{Self: self, Store: n.store, Table: u.table, Live: u.live, Log: n.log,
+		Reconcile: n.p.peers.Reconcile, Found: u.found, Weak: u.weak, Interval: u.cfg.Sweep,
+		Cursor: filepath.Join(n.cfg.Folder.Dir, cursorFile)})
+	if err != nil {
+		return nil, err
+	}
+	u.repairer, err = repair.New(repair.Config{Self: self, Peers: n.p.peers, Store: n.store, Table: n.p.table, Policy: n.p.policy,
+		Roster: u.counted, Retiring: u.retiring, Rate: u.cfg.Rate, Takeover: u.cfg.Sweep / 24, Confirm: u.cfg.Sweep,
+		Grace: u.cfg.Grace, Log: n.log})
+	u.observe()
+	return u, err
+}
+
+// run does it all until ctx is done.
+func (u *upkeep) run(ctx context.Context) error {
+	var work sync.WaitGroup
+	errs := make(chan error, 2)
+	work.Go(func() { errs <- u.sweeper.Run(ctx) })
+	work.Go(func() { errs <- u.repairer.Run(ctx) })
+	work.Go(func() { every(ctx, observeGap, func() { u.observe() }) })
+	work.Go(func() { every(ctx, min(tendGap, u.cfg.Sweep), func() { u.tend(ctx) }) })
+	work.Go(func() {
+		gap := min(scrubGap, u.cfg.Scrub/10)
+		every(ctx, gap, func() { u.scrubPart(ctx, gap) })
+	})
+	work.Wait()
+	return errors.Join(<-errs, <-errs)
+}
+
+// every calls do at intervals until ctx is done.
+func every(ctx context.Context, gap time.Duration, do func()) {
+	tick := time.NewTicker(gap)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
+		}
+	}
+}
+
+// table returns the members that stay: what those hold that retire is to go to others.
+func (u *upkeep) table() *placement.Table {
+	members, changed := u.n.p.roster.Table(time.Now())
+	if s := u.staying.Load(); s != nil && s.changed == changed {
+		return s.table
+	}
+	var stay []placement.Member
+	for _, m := range members {
+		if !u.retiring(m.ID) {
+			stay = append(stay, m)
+		}
+	}
+	s := &seating{changed, placement.New(stay)}
+	u.staying.Store(s)
+	return s.table
+}
+
+// retiring reports whether a member has said that it is about to leave.
+func (u *upkeep) retiring(id dhash.ID) bool {
+	st, ok := u.n.p.roster.Get(id, time.Now())
+	return ok && st.Record.State == member.Retiring
+}
+
+// live says what this member makes of another one's silence.
+func (u *upkeep) live(id dhash.ID) sweep.Liveness {
+	st, ok := u.n.p.roster.Get(id, time.Now())
+	switch {
+	case !ok || st.Liveness == member.Gone:
+		return sweep.Gone
+	case st.Liveness == member.Dead || st.Liveness == member.Away:
+		return sweep.Absent
+	}
+	return sweep.Live
+}
+
+// counted returns how many members answer, and how many there are that are not gone.
+func (u *upkeep) counted() (alive, known int) {
+	for _, m := range u.n.p.roster.List(time.Now()) {
+		switch m.Liveness {
+		case member.Alive, member.Suspect:
+			alive++
+			known++
+		case member.Away, member.Dead:
+			known++
+		}
+	}
+	return alive, known
+}
+
+// weak reports whether the swarm's policy wants blocks of such a code coded anew.
+func (u *upkeep) weak(c dhash.Code) bool {
+	return repair.Weaker(c, repair.Wanted(u.n.p.policy(), max(1, u.n.p.table().Len()), c))
+}
+
+// found passes on what a sweep has found.
+func (u *upkeep) found(_ context.Context, items []sweep.Item) {
+	list := make([]repair.Candidate, len(items))
+	for i, it := range items {
+		list[i] = repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present}
+		if it.Stray { // nobody was asked
+			list[i].Present = it.Code.Total
+		}
+	}
+	u.repairer.Add(list)
+}
+
+// observe notes what this member knows about itself, and returns it.
+func (u *upkeep) observe() claim.Environment {
+	running := time.Since(u.began)
+	if u.n.cfg.Host == nil { // else in a simulation, whose clock is its own
+		running = uptime(u.began)
+	}
+	alive, known := u.counted()
+	env := u.n.store.Observe(time.Now(), running, known, alive)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.env = env
+	return env
+}
+
+// state answers an owner's statement.
+func (u *upkeep) state(ctx context.Context, _ dhash.ID, statement []byte) ([]byte, error) {
+	a, err := u.n.store.Settle(ctx, statement, u.observe())
+	if err != nil {
+		return nil, err
+	}
+	return a.Encode(), nil
+}
+
+// tend looks after the owners' books and the trash.
+func (u *upkeep) tend(ctx context.Context) {
+	env := u.observe()
+	rep, err := u.n.store.Tend(ctx, env)
+	if err == nil && rep.Dropped.Fragments > 0 {
+		u.log.Warn("the disk is full: what owners claim who were not heard of for most of a year is trash now",
+			slog.Int64("fragments", rep.Dropped.Fragments), slog.Int64("bytes", rep.Dropped.Bytes))
+	}
+	var freed fragstore.CompactReport
+	if err == nil {
+		freed, err = u.n.store.Compact(ctx, env)
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		u.log.Warn("looking after the trash", slog.Any("err", err))
+	case freed.Freed > 0:
+		u.log.Info("trash freed", slog.Int64("fragments", freed.Freed), slog.Int64("bytes", freed.BytesFreed))
+	}
+}
+
+// scrubPart hashes as much of what lies on the disk as is due in a gap.
+func (u *upkeep) scrubPart(ctx context.Context, gap time.Duration) {
+	due := float64(u.n.store.Stats().ArenaBytes) * float64(gap) / float64(u.cfg.Scrub)
+	if _, err := u.scrub(ctx, max(1, int64(due))); err != nil && ctx.Err() == nil {
+		u.log.Warn("scrub", slog.Any("err", err))
+	}
+}
+
+// scrub hashes about limit bytes of what lies on the disk, and has what is damaged looked at by repair.
+func (u *upkeep) scrub(ctx context.Context, limit int64) (fragstore.ScrubReport, error) {
+	u.scrubbing.Lock()
+	defer u.scrubbing.Unlock()
+	rep, err := u.n.store.Scrub(ctx, limit, func(d fragstore.Damage) {
+		u.log.Warn("damaged fragment", slog.String("block", d.Name.Score.Short()), slog.Any("err", d.Err))
+		if d.Name.Score != (venti.Score{}) {
+			u.mend(ctx, d.Name)
+		}
+	})
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.scrubbed.add(rep, time.Now())
+	return rep, err
+}
+
+// mend has a block looked at of which this member's own fragment turned out to be bad. It is not in the way of anybody
+// else's sweep either: they miss the fragment.
+func (u *upkeep) mend(ctx context.Context, name fragstore.Name) {
+	lists, err := u.n.store.Have(ctx, []venti.Score{name.Score})
+	if err != nil {
+		return
+	}
+	for _, h := range lists[0] {
+		u.repairer.Add([]repair.Candidate{{Score: name.Score, Coding: h.Coding, Code: h.Code, Present: h.Code.Threshold()}})
+	}
+}
