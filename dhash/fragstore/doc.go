@@ -59,6 +59,6 @@
 // # Concurrency
 //
 // One process has a folder (a lock file sees to that), and in it any number of goroutines. What belongs to one block is
-// changed under one lock of package index. Compact and Scrub exclude each other, and so do Settle and Tend; all run
-// beside everything else.
+// changed under one lock of package index. Compact and Scrub exclude each other, and so do statements that take
+// claims away; all run beside everything else.
 package fragstore

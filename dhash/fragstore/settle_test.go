@@ -2,6 +2,7 @@ package fragstore_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -299,6 +300,48 @@ func TestSettleCrash(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestSettleBeside has heartbeats come while a release runs: those of others do not wait, the owner's own does.
+func TestSettleBeside(t *testing.T) {
+	w, v := newWriter(t, 1), newWriter(t, 2)
+	s := open(t, swarmConfig(t, w))
+	list := w.stock(s, 20)
+	v.stock(s, 3)
+	v.now = w.now
+	own := make(chan error, 1)
+	first := true
+	fragstore.SetStep(s, func(step string) error {
+		if step != "released" || !first {
+			return nil
+		}
+		first = false
+		v.settle(s, v.heartbeat(), claim.Done, claim.NoReason, 0)
+		if rep, err := s.Scrub(t.Context(), 1<<30, nil); err != nil || rep.Damaged != 0 {
+			t.Errorf("%+v %v", rep, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Settle(ctx, w.heartbeat(), calm(w.now)); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		raw := w.heartbeat()
+		go func() {
+			a, err := s.Settle(t.Context(), raw, calm(w.now))
+			if a.Claims != 10 {
+				err = errors.Join(err, fmt.Errorf("%d claims: it did not wait", a.Claims))
+			}
+			own <- err
+		}()
+		return nil
+	})
+	w.settle(s, w.release(list[:10]...), claim.Done, claim.NoReason, 10)
+	if err := <-own; err != nil {
+		t.Error(err)
+	}
+	if rep, err := s.Tend(t.Context(), calm(w.now)); err != nil || rep.Lapsed != 0 {
+		t.Errorf("%+v %v", rep, err)
 	}
 }
 
