@@ -59,15 +59,17 @@ type judge struct {
 	l      Limits
 }
 
-// tidy forgets what waited for too long, or since a time that a wrong clock showed, and what was given up too long ago to
-// count.
+// tidy forgets what waited for too long, or since a time that a wrong clock showed, and what was given up too long ago
+// to count.
 func (c *judge) tidy() {
 	now := c.e.Now
 	c.b.Pending = slices.DeleteFunc(slices.Clone(c.b.Pending), func(p Pending) bool {
 		return p.Since.After(now) || now.Sub(p.Since) > maxAge
 	})
 	last := hour(now)
-	c.b.Tally = slices.DeleteFunc(slices.Clone(c.b.Tally), func(t Tally) bool { return t.Hour < last-tallyHours || t.Hour > last })
+	c.b.Tally = slices.DeleteFunc(slices.Clone(c.b.Tally), func(t Tally) bool {
+		return t.Hour < last-tallyHours || t.Hour > last
+	})
 }
 
 // answer returns a decision to do no more than answer.

@@ -174,8 +174,8 @@ func TestConfirm(t *testing.T) {
 	k.say(claim.Release, 50, claim.Done, claim.NoReason) // what was confirmed does not count for the next
 }
 
-// TestBackwards has the lender's clock set right after it was ahead: what waited since the future is forgotten, and can be
-// said anew.
+// TestBackwards has the lender's clock set right after it was ahead: what waited since the future is forgotten, and can
+// be said anew.
 func TestBackwards(t *testing.T) {
 	k := newTalk(t, 1000)
 	k.now = k.now.Add(1000 * 24 * time.Hour)

@@ -18,19 +18,19 @@
 // A fragment is held on behalf of owners: Put and Claim add one, Release takes one away. A fragment's record has the
 // claims of the time at which it was written, and each later change is a small record that lists all who claim the
 // fragment from then on. The later record counts, so nothing has to be added up, and what a crash tears away is one
-// change. Without claims a fragment is trash: readable and listed, and after Config.TrashAge freed by Compact. Trash that
-// is read stays for as long again, and is counted.
+// change. Without claims a fragment is trash: readable and listed, and after Config.TrashAge freed by Compact. Trash
+// that is read stays for as long again, and is counted.
 //
-// Each claim has the time at which it was made, or made anew, by this member's clock, which never goes back for this: what
-// an owner gives up, it gives up as of a time (package claim), and a claim that came later is not meant. So Put and
+// Each claim has the time at which it was made, or made anew, by this member's clock, which never goes back for this:
+// what an owner gives up, it gives up as of a time (package claim), and a claim that came later is not meant. So Put and
 // Claim of what is claimed already write a record, one a second at most.
 //
 // # Owners' statements
 //
 // Settle does what an owner says in a signed statement: a heartbeat, a release, a retain set, a confirmation. What is
-// to become of it package claim decides; this package counts what it would release, and carries it out. Beside the arenas
-// there is a book on each owner, a small file that is replaced in one step. A book that is missing or damaged begins
-// anew: all claims stay, a full term runs, and nothing is released before the owner has sent a heartbeat that is fresh.
+// to become of it package claim decides; this package counts what it would release, and carries it out. Beside the
+// arenas there is a book on each owner, a small file that is replaced in one step. A book that is missing or damaged
+// begins anew: all claims stay, a full term runs, and nothing is released before the owner has sent a fresh heartbeat.
 //
 // A statement is carried out so: the book says that it has begun; the claims are taken away one by one, each looked at
 // again under its lock, and are synced; the book says that it was settled, and what it released. A crash in between

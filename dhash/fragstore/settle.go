@@ -18,8 +18,8 @@ import (
 //
 // A statement that takes claims away does so wholly: where it is interrupted, by an error or a crash, the same statement
 // sent again is carried on, and once it was carried out it is answered without doing anything. Claims that are made
-// while it runs are not touched. The statements of one owner are dealt with one at a time, and so are those of all owners
-// that take claims away; a heartbeat does not wait for these.
+// while it runs are not touched. The statements of one owner are dealt with one at a time, and so are those of all
+// owners that take claims away; a heartbeat does not wait for these.
 //
 // Errors wrap claim.ErrStatement if raw is no statement to this member in its swarm, dhash.ErrFull or
 // venti.ErrUnavailable if the disk fails.

@@ -67,7 +67,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}, listing: make(chan struct{}, 1), turns: map[dhash.Owner]*turn{}}
+	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}, listing: make(chan struct{}, 1),
+		turns: map[dhash.Owner]*turn{}}
 	s.gather.wait = cmp.Or(cfg.gather, gatherTime)
 	s.gather.sync = func() error { return s.arena.Sync(context.Background()) }
 	if s.log == nil {
