@@ -59,16 +59,22 @@ type judge struct {
 	l      Limits
 }
 
-// tidy forgets what waited for too long, and what was given up too long ago to count.
+// tidy forgets what waited for too long, or since a time that a wrong clock showed, and what was given up too long ago
+// to count.
 func (c *judge) tidy() {
-	c.b.Pending = slices.DeleteFunc(slices.Clone(c.b.Pending), func(p Pending) bool { return c.e.Now.Sub(p.Since) > maxAge })
-	from := hour(c.e.Now) - tallyHours
-	c.b.Tally = slices.DeleteFunc(slices.Clone(c.b.Tally), func(t Tally) bool { return t.Hour < from || t.Hour > hour(c.e.Now) })
+	now := c.e.Now
+	c.b.Pending = slices.DeleteFunc(slices.Clone(c.b.Pending), func(p Pending) bool {
+		return p.Since.After(now) || now.Sub(p.Since) > maxAge
+	})
+	last := hour(now)
+	c.b.Tally = slices.DeleteFunc(slices.Clone(c.b.Tally), func(t Tally) bool {
+		return t.Hour < last-tallyHours || t.Hour > last
+	})
 }
 
 // answer returns a decision to do no more than answer.
 func (c *judge) answer(v Verdict, r Reason, until time.Time) Decision {
-	changed := c.b.Number != c.was.Number || len(c.b.Pending) != len(c.was.Pending) || len(c.b.Settled) != len(c.was.Settled)
+	changed := c.b.Number != c.was.Number || len(c.b.Pending) != len(c.was.Pending)
 	return Decision{Answer: Answer{
 		Verdict: v, Reason: r, Number: c.b.Number, Now: c.e.Now, Until: until, Kept: c.b.Kept(c.l),
 		Claims: c.t.Claims, ClaimBytes: c.t.Bytes, Waiting: c.b.Pending,

@@ -174,6 +174,21 @@ func TestConfirm(t *testing.T) {
 	k.say(claim.Release, 50, claim.Done, claim.NoReason) // what was confirmed does not count for the next
 }
 
+// TestBackwards has the lender's clock set right after it was ahead: what waited since the future is forgotten, and can
+// be said anew.
+func TestBackwards(t *testing.T) {
+	k := newTalk(t, 1000)
+	k.now = k.now.Add(1000 * 24 * time.Hour)
+	k.say(claim.Release, 500, claim.Waits, claim.Braked)
+	k.say(claim.Release, 50, claim.Done, claim.NoReason)
+	k.now = start.Add(time.Hour)
+	k.say(claim.Release, 90, claim.Done, claim.NoReason)
+	if len(k.book.Pending) != 0 || len(k.book.Tally) != 1 {
+		t.Errorf("%+v", k.book)
+	}
+	k.say(claim.Release, 500, claim.Waits, claim.Braked)
+}
+
 // TestForgotten has a statement that waits for too long.
 func TestForgotten(t *testing.T) {
 	k := newTalk(t, 1000)

@@ -36,6 +36,7 @@
 // # Lapse
 //
 // An owner who has sent no heartbeat for a term (180 days by the lender's clock) has lapsed: that is reported, and changes
-// nothing. After 90 more days it is orphaned, and its claims may be dropped when the disk is full (Watch). A lender that
-// was itself away for more than half of the term has nothing to say about the owner's silence: the term begins anew.
+// nothing. After 90 more days it is orphaned, and its claims may be dropped when the disk is full (Book.Watch). A lender
+// that was itself away for more than half of the term has nothing to say about the owner's silence: the term begins
+// anew.
 package claim

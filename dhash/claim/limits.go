@@ -49,7 +49,6 @@ const (
 	maxAhead   = time.Hour // how far the date of a statement may be in the lender's future
 	maxAge     = 30 * day  // how old a statement may be, and how long one waits for its confirmation
 	minCutOff  = 3 * day   // how old the cut-off of a retain set is at least
-	tallyTime  = day       // over how long small releases add up
-	tallyHours = 24        // the same, in the steps that are counted
-	maxTallies = 25        // steps that a tally can have
+	tallyHours = 24        // over how many hours small releases add up
+	maxTallies = 25        // hours that have a part in that
 )

@@ -56,7 +56,8 @@ type Statement struct {
 
 	// Before is, of a release or a retain set, when the oldest claim was made that is not touched, by the lender's clock.
 	// Every answer says what that clock shows: an owner asks (with a heartbeat), then looks for what no snapshot needs,
-	// and gives back that time, so that a claim which a backup makes meanwhile stays.
+	// and gives back that time, so that a claim which a backup makes meanwhile stays. It should be earlier still, by as
+	// long as any backup may have been running by then whose snapshot is not in the catalog yet.
 	Before time.Time
 
 	// From and To are, of a retain set, the range of positions of blocks that it is about, both included.

@@ -5,8 +5,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/venti"
 )
@@ -130,5 +132,50 @@ func BenchmarkHave(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/score")
 		})
+	}
+}
+
+// BenchmarkSettle releases 30,000 of 100,000 small fragments, which takes a confirmation, and retains 10,000 of the others.
+func BenchmarkSettle(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		w := newWriter(b, 1)
+		s := open(b, swarmConfig(b, w))
+		mk := many(64)
+		list := make([]piece, 100_000)
+		var wg sync.WaitGroup
+		for g := range 256 {
+			wg.Go(func() {
+				for i := g; i < len(list); i += 256 {
+					list[i] = mk(i)
+					put(b, s, w.owner, list[i])
+				}
+			})
+		}
+		wg.Wait()
+		w.settle(s, w.heartbeat(), claim.Done, claim.NoReason, 0)
+		w.now = w.now.Add(4 * day)
+		b.StartTimer()
+		step := func(name string, raw []byte, v claim.Verdict, r claim.Reason, n int64) {
+			began := time.Now()
+			w.settle(s, raw, v, r, n)
+			b.ReportMetric(time.Since(began).Seconds(), name+"-s")
+		}
+		for _, c := range []struct {
+			name string
+			sign func() []byte
+			n    int64
+		}{
+			{"release", func() []byte { return w.release(list[:30_000]...) }, 30_000},
+			{"retain", func() []byte { return w.retain(3*day, list[30_000:40_000]...) }, 60_000},
+		} {
+			raw := c.sign()
+			step(c.name+"-braked", raw, claim.Waits, claim.Braked, c.n)
+			confirm := w.confirm(raw)
+			w.now = w.now.Add(day)
+			w.settle(s, confirm, claim.Done, claim.NoReason, 0)
+			step(c.name, raw, claim.Done, claim.NoReason, c.n)
+			step(c.name+"-again", raw, claim.Done, claim.NoReason, c.n)
+		}
 	}
 }

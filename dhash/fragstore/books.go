@@ -1,6 +1,7 @@
 package fragstore
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -107,6 +108,55 @@ func parseOwner(name string) (o dhash.Owner, ok bool) {
 	return dhash.Owner(b), true
 }
 
+// A turn is that of whoever holds the book on an owner.
+type turn struct {
+	held chan struct{} // there is room for one in it
+	n    int           // who holds it or waits for it; under booksMu
+}
+
+// hold waits for its turn with the book on an owner. unhold ends it.
+func (s *Store) hold(ctx context.Context, o dhash.Owner) error {
+	s.booksMu.Lock()
+	t := s.turns[o]
+	if t == nil {
+		t = &turn{held: make(chan struct{}, 1)}
+		s.turns[o] = t
+	}
+	t.n++
+	s.booksMu.Unlock()
+	if err := acquire(ctx, t.held); err != nil {
+		s.leaveTurn(o, t)
+		return err
+	}
+	return nil
+}
+
+func (s *Store) unhold(o dhash.Owner) {
+	s.booksMu.Lock()
+	t := s.turns[o]
+	s.booksMu.Unlock()
+	<-t.held
+	s.leaveTurn(o, t)
+}
+
+func (s *Store) leaveTurn(o dhash.Owner, t *turn) {
+	s.booksMu.Lock()
+	defer s.booksMu.Unlock()
+	if t.n--; t.n == 0 {
+		delete(s.turns, o)
+	}
+}
+
+// acquire puts a token into c.
+func acquire(ctx context.Context, c chan struct{}) error {
+	select {
+	case c <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // book returns what is known of an owner.
 func (s *Store) book(o dhash.Owner) (claim.Book, bool) {
 	s.booksMu.Lock()
@@ -115,7 +165,7 @@ func (s *Store) book(o dhash.Owner) (claim.Book, bool) {
 	return b, ok
 }
 
-// setBook writes what is known of an owner from now on. It is durable when setBook returns. The caller holds settling.
+// setBook writes what is known of an owner from now on. It is durable when setBook returns. The caller holds the book.
 func (s *Store) setBook(b claim.Book) error {
 	if err := s.replaceFile(s.booksDir(), hex.EncodeToString(b.Owner[:]), b.Encode()); err != nil {
 		return fmt.Errorf("writing the book on an owner: %w", full(err))
@@ -126,12 +176,15 @@ func (s *Store) setBook(b claim.Book) error {
 	return nil
 }
 
-// dropBook forgets an owner. The caller holds settling.
+// dropBook forgets an owner. The caller holds the book.
 func (s *Store) dropBook(o dhash.Owner) error {
 	s.booksMu.Lock()
 	defer s.booksMu.Unlock()
 	delete(s.books, o)
-	return os.Remove(s.bookFile(o))
+	if err := os.Remove(s.bookFile(o)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Observe notes that the member runs, and returns what it knows about itself, for Settle, Tend and Compact. It is called

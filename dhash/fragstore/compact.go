@@ -29,7 +29,8 @@ type CompactReport struct {
 // damaged ones and of old claims back to the file system, where a segment is mostly dead or at least a tenth of it is.
 // It needs room for one segment at a time. It may be interrupted at any time, also by a crash, and loses nothing.
 //
-// env is what Observe returned. While it says that nothing is to be given up now (claim.Environment.Pause), trash stays.
+// env is what Observe returned. While it says that nothing is to be given up now (claim.Environment.Pause), trash stays;
+// without the store's marker nothing is touched. Who claims a fragment is looked at again under its lock before it goes.
 // Its time counts alone: trash from the future, which a clock that jumped leaves, stays too.
 func (s *Store) Compact(ctx context.Context, env claim.Environment) (CompactReport, error) {
 	if err := s.enter(ctx); err != nil {
@@ -41,7 +42,11 @@ func (s *Store) Compact(ctx context.Context, env claim.Environment) (CompactRepo
 	before := env.Now.Add(-s.cfg.trashAge()).Unix()
 	env.Unmarked = env.Unmarked || s.unmarked()
 	paused, _ := env.Pause(s.cfg.Limits)
-	if paused != claim.NoReason {
+	switch paused {
+	case claim.NoReason:
+	case claim.PausedMarker:
+		return CompactReport{Paused: paused}, nil
+	default:
 		before = math.MinInt64
 	}
 	rep, err := s.x.Compact(ctx, index.Compaction{

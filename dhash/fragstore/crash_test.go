@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/venti"
 )
@@ -23,7 +25,11 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	if err := child(dir); err != nil {
+	run := child
+	if os.Getenv("FRAGSTORE_STATEMENT") != "" {
+		run = settlingChild
+	}
+	if err := run(dir); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)
 		os.Exit(1)
 	}
@@ -202,4 +208,63 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%+v was opened", bad)
 		}
 	}
+}
+
+// settlingChild settles the statement in FRAGSTORE_STATEMENT, and kills itself when so many fragments are released.
+func settlingChild(dir string) error {
+	raw, err := os.ReadFile(os.Getenv("FRAGSTORE_STATEMENT"))
+	if err != nil {
+		return err
+	}
+	left, err := strconv.Atoi(os.Getenv("FRAGSTORE_RELEASES"))
+	if err != nil {
+		return err
+	}
+	cfg := childConfig(dir)
+	cfg.Swarm = [32]byte{5}
+	cfg.Clock(func() time.Time { return began })
+	s, err := fragstore.Open(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	fragstore.SetStep(s, func(string) error {
+		if left--; left < 0 {
+			p, err := os.FindProcess(os.Getpid())
+			return errors.Join(err, p.Kill())
+		}
+		return nil
+	})
+	_, err = s.Settle(context.Background(), raw, calm(began.Add(time.Minute)))
+	return errors.Join(err, errors.New("it was not killed"))
+}
+
+// TestSettleKill kills a process again and again while it settles: in the end all is released, and nothing else.
+func TestSettleKill(t *testing.T) {
+	w := newWriter(t, 1)
+	cfg := swarmConfig(t, w)
+	s := open(t, cfg)
+	list := w.stock(s, 64)
+	raw := w.release(list[:60]...)
+	file := filepath.Join(t.TempDir(), "statement")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 1, 20, 30} {
+		closeStore(t, s)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "FRAGSTORE_DIR="+cfg.Dir, "FRAGSTORE_STATEMENT="+file, fmt.Sprint("FRAGSTORE_RELEASES=", n))
+		if out, err := cmd.CombinedOutput(); err == nil || len(out) > 0 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		s = open(t, cfg)
+		wantClaimed(t, s, w.owner, true, list[60:]...)
+		want(t, s, list...)
+	}
+	left := s.Owner(w.owner).Fragments
+	if left <= 4 || left >= 64 {
+		t.Errorf("%d fragments are claimed", left)
+	}
+	w.settle(s, raw, claim.Done, claim.NoReason, left-4)
+	wantClaimed(t, s, w.owner, false, list[:60]...)
+	wantClaimed(t, s, w.owner, true, list[60:]...)
 }

@@ -18,8 +18,27 @@
 // A fragment is held on behalf of owners: Put and Claim add one, Release takes one away. A fragment's record has the
 // claims of the time at which it was written, and each later change is a small record that lists all who claim the
 // fragment from then on. The later record counts, so nothing has to be added up, and what a crash tears away is one
-// change. Without claims a fragment is trash: readable and listed, and after Config.TrashAge freed by Compact. The time
-// that counts is the one that Release was told.
+// change. Without claims a fragment is trash: readable and listed, and after Config.TrashAge freed by Compact. Trash
+// that is read stays for as long again, and is counted.
+//
+// Each claim has the time at which it was made, or made anew, by this member's clock, which never goes back for this:
+// what an owner gives up, it gives up as of a time (package claim), and a claim that came later is not meant. So Put and
+// Claim of what is claimed already write a record, one a second at most.
+//
+// # Owners' statements
+//
+// Settle does what an owner says in a signed statement: a heartbeat, a release, a retain set, a confirmation. What is
+// to become of it package claim decides; this package counts what it would release, and carries it out. Beside the
+// arenas there is a book on each owner, a small file that is replaced in one step. A book that is missing or damaged
+// begins anew: all claims stay, a full term runs, and nothing is released before the owner has sent a fresh heartbeat.
+//
+// A statement is carried out so: the book says that it has begun; the claims are taken away one by one, each looked at
+// again under its lock, and are synced; the book says that it was settled, and what it released. A crash in between
+// leaves a statement that has begun, and that the owner, who got no answer, sends again.
+//
+// Observe is told the time and how many members answer, and returns what Settle, Tend and Compact go by; while it gives
+// reason for doubt, they give nothing up. Tend notes which owners were not heard of for a term, and drops the claims of
+// those who are gone for good, but only when room is needed.
 //
 // Deleting errs on the safe side. A claims record that is lost, with its index, leaves the claims of an earlier record,
 // which were at least as many unless it added some: then a fragment may be claimed by too few. Scrub writes anew what it
@@ -30,6 +49,7 @@
 //
 // Put, Claim, Release and Divert return when what they wrote is on the disk. All who call at the same time share one
 // fsync. The note that a fragment is damaged is in the index alone: should it be lost, the next read finds out again.
+// Books are durable when Settle returns; of the time for which the member ran, ten minutes may be lost.
 //
 // # Room
 //
@@ -39,5 +59,6 @@
 // # Concurrency
 //
 // One process has a folder (a lock file sees to that), and in it any number of goroutines. What belongs to one block is
-// changed under one lock of package index. Compact and Scrub exclude each other and run beside all else.
+// changed under one lock of package index. Compact and Scrub exclude each other, and so do statements that take
+// claims away; all run beside everything else.
 package fragstore

@@ -18,7 +18,8 @@ import (
 //
 // A statement that takes claims away does so wholly: where it is interrupted, by an error or a crash, the same statement
 // sent again is carried on, and once it was carried out it is answered without doing anything. Claims that are made
-// while it runs are not touched. Statements are dealt with one at a time.
+// while it runs are not touched. The statements of one owner are dealt with one at a time, and so are those of all
+// owners that take claims away; a heartbeat does not wait for these.
 //
 // Errors wrap claim.ErrStatement if raw is no statement to this member in its swarm, dhash.ErrFull or
 // venti.ErrUnavailable if the disk fails.
@@ -34,10 +35,10 @@ func (s *Store) Settle(ctx context.Context, raw []byte, env claim.Environment) (
 		return claim.Answer{}, err
 	}
 	defer s.leave()
-	if err := s.beginSettling(ctx); err != nil {
+	if err := s.hold(ctx, st.Owner); err != nil {
 		return claim.Answer{}, err
 	}
-	defer s.endSettling()
+	defer s.unhold(st.Owner)
 	a, err := s.settle(ctx, st, env)
 	if err != nil {
 		return claim.Answer{}, fmt.Errorf("settling a %v, number %d: %w", st.Kind, st.Number, unavailable(err))
@@ -45,17 +46,7 @@ func (s *Store) Settle(ctx context.Context, raw []byte, env claim.Environment) (
 	return a, nil
 }
 
-func (s *Store) beginSettling(ctx context.Context) error {
-	select {
-	case s.settling <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s *Store) endSettling() { <-s.settling }
-
+// settle is Settle for who holds the owner's book.
 func (s *Store) settle(ctx context.Context, st *claim.Statement, env claim.Environment) (claim.Answer, error) {
 	env.Unmarked = env.Unmarked || s.unmarked()
 	book, known := s.book(st.Owner)
@@ -67,6 +58,10 @@ func (s *Store) settle(ctx context.Context, st *claim.Statement, env claim.Envir
 	}
 	d, more := claim.Screen(book, st, env, s.cfg.Limits)
 	if more {
+		if err := acquire(ctx, s.listing); err != nil {
+			return claim.Answer{}, err
+		}
+		defer func() { <-s.listing }()
 		release, err := s.concerned(ctx, st, func(*row) error { return nil })
 		if err != nil {
 			return claim.Answer{}, err

@@ -42,10 +42,11 @@ type Store struct {
 	count  counts
 	owners map[dhash.Owner]Use
 
-	settling chan struct{} // held by Settle and Tend: there is room for one in it
+	listing chan struct{} // held by who goes through many claims for a statement: there is room for one in it
 
 	booksMu sync.Mutex // protects the following
 	books   map[dhash.Owner]claim.Book
+	turns   map[dhash.Owner]*turn // owners whose books are held
 	clock   *claim.Clock
 	saved   time.Time // Last of the clock as it is on the disk
 
@@ -66,7 +67,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}, settling: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}, listing: make(chan struct{}, 1),
+		turns: map[dhash.Owner]*turn{}}
 	s.gather.wait = cmp.Or(cfg.gather, gatherTime)
 	s.gather.sync = func() error { return s.arena.Sync(context.Background()) }
 	if s.log == nil {

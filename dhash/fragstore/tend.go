@@ -2,6 +2,7 @@ package fragstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -62,13 +63,9 @@ func (s *Store) Tend(ctx context.Context, env claim.Environment) (rep TendReport
 		return rep, err
 	}
 	defer s.leave()
-	if err := s.beginSettling(ctx); err != nil {
-		return rep, err
-	}
-	defer s.endSettling()
 	env.Unmarked = env.Unmarked || s.unmarked()
 	rep.Paused, _ = env.Pause(s.cfg.Limits)
-	orphans, err := s.watch(env, &rep)
+	orphans, err := s.watch(ctx, env, &rep)
 	if err == nil && rep.Paused == claim.NoReason {
 		rep.Dropped, err = s.dropOrphans(ctx, orphans, env)
 	}
@@ -79,49 +76,61 @@ func (s *Store) Tend(ctx context.Context, env claim.Environment) (rep TendReport
 }
 
 // watch brings the books up to date and returns the orphaned owners, those first who were silent for longest.
-func (s *Store) watch(env claim.Environment, rep *TendReport) ([]dhash.Owner, error) {
-	uses := s.Owners()
+func (s *Store) watch(ctx context.Context, env claim.Environment, rep *TendReport) ([]dhash.Owner, error) {
+	all := s.Owners()
 	s.booksMu.Lock()
-	books := make([]claim.Book, 0, len(s.books))
-	for o := range uses {
-		if _, known := s.books[o]; !known {
-			books = append(books, claim.NewBook(o, env.Now))
-		}
+	for o := range s.books {
+		all[o] = Use{}
 	}
-	opened := len(books)
-	for _, b := range s.books {
-		books = append(books, b)
-	}
-	clock := *s.clock
-	clock.Up = slices.Clone(clock.Up)
 	s.booksMu.Unlock()
-	slices.SortFunc(books[opened:], func(a, b claim.Book) int { return a.Since.Compare(b.Since) })
-	for i, was := range books {
-		o := was.Owner
-		b, state := was.Watch(&clock, env.Now, s.cfg.Limits)
-		var err error
-		switch {
-		case uses[o].Fragments == 0 && b.Idle(env.Now):
-			err = s.dropBook(o)
-			state = claim.Active
-		case i < opened || !b.Since.Equal(was.Since) || !b.Lapsed.Equal(was.Lapsed):
-			err = s.setBook(b)
-		}
+	var orphans []claim.Book
+	for o := range all {
+		b, state, err := s.watchOne(ctx, o, env)
 		if err != nil {
 			return nil, err
-		}
-		if was.Lapsed.IsZero() && state != claim.Active {
-			s.log.Warn("an owner was not heard of for a term; its claims are kept for now",
-				slog.String("owner", hex.EncodeToString(o[:])), slog.Time("since", b.Since))
 		}
 		if state != claim.Active {
 			rep.Lapsed++
 		}
 		if state == claim.Orphaned {
-			rep.Orphaned = append(rep.Orphaned, o)
+			orphans = append(orphans, b)
 		}
 	}
+	slices.SortFunc(orphans, func(a, b claim.Book) int {
+		return cmp.Or(a.Since.Compare(b.Since), bytes.Compare(a.Owner[:], b.Owner[:]))
+	})
+	for _, b := range orphans {
+		rep.Orphaned = append(rep.Orphaned, b.Owner)
+	}
 	return rep.Orphaned, nil
+}
+
+// watchOne brings the book on an owner up to date, opens it if there is none, and forgets it if there is nothing in it.
+func (s *Store) watchOne(ctx context.Context, o dhash.Owner, env claim.Environment) (claim.Book, claim.State, error) {
+	if err := s.hold(ctx, o); err != nil {
+		return claim.Book{}, claim.Active, err
+	}
+	defer s.unhold(o)
+	was, known := s.book(o)
+	if !known {
+		was = claim.NewBook(o, env.Now)
+	}
+	s.booksMu.Lock()
+	b, state := was.Watch(s.clock, env.Now, s.cfg.Limits)
+	s.booksMu.Unlock()
+	switch {
+	case s.Owner(o).Fragments == 0 && !known:
+		return b, claim.Active, nil
+	case s.Owner(o).Fragments == 0 && b.Idle(env.Now):
+		return b, claim.Active, s.dropBook(o)
+	case known && b.Since.Equal(was.Since) && b.Lapsed.Equal(was.Lapsed):
+		return b, state, nil
+	}
+	if was.Lapsed.IsZero() && state != claim.Active {
+		s.log.Warn("an owner was not heard of for a term; its claims are kept for now",
+			slog.String("owner", hex.EncodeToString(o[:])), slog.Time("since", b.Since))
+	}
+	return b, state, s.setBook(b)
 }
 
 // pressure returns how many bytes have to be free, trash counted as free: a twentieth of what the member lends.
@@ -131,6 +140,13 @@ var errRoom = errors.New("there is room enough")
 
 // dropOrphans takes the claims of owners away until there is room.
 func (s *Store) dropOrphans(ctx context.Context, orphans []dhash.Owner, env claim.Environment) (dropped Use, err error) {
+	if len(orphans) == 0 {
+		return Use{}, nil
+	}
+	if err := acquire(ctx, s.listing); err != nil {
+		return Use{}, err
+	}
+	defer func() { <-s.listing }()
 	var all dhash.Key
 	for i := range all {
 		all[i] = 0xff
