@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"ventidhash/dhash/node"
@@ -33,7 +35,9 @@ const (
 type nodeFlags struct {
 	listen, announce             []string
 	capacity, domain, name, data string
-	nat                          bool
+	rate                         string
+	nat, retire                  bool
+	upkeep                       node.Upkeep
 }
 
 func newNode(a *app) *cobra.Command {
@@ -50,6 +54,13 @@ says what fails together, as SITE/HOST: no site and no host is given more fragme
 can be missed, so give machines in one room one site. Where the fragments are is settled at the
 first start.
 
+Unasked it compares what it holds with the other members (--sweep), makes up for members that have
+been silent for --grace, within a budget (--repair-rate), and hashes all that is on its disk
+(--scrub); vdh sweep, vdh repair and vdh node scrub have it do so at once.
+
+With --retire it is about to leave: it serves on, gets nothing new, and hands what it holds to others.
+It logs when it is safe to stop it for good, and vdh status says so too.
+
 It logs lines on standard error; with --json each is an object with time, level and msg, and what
 the line is about. With -q only what is wrong is logged, with -v more than usual.`,
 		Example: `  vdh node
@@ -58,6 +69,7 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.node(cmd.Context(), &f) },
 	}
+	cmd.AddCommand(newScrub(a))
 	l := cmd.Flags()
 	l.StringArrayVar(&f.listen, "listen", []string{"/ip4/0.0.0.0/tcp/17035", "/ip6/::/tcp/17035"}, "where to listen")
 	l.StringArrayVar(&f.announce, "announce", nil, "where others find this machine, if not where it listens")
@@ -66,6 +78,19 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.StringVar(&f.name, "name", "", "name of this member, for people (default the machine's)")
 	l.StringVar(&f.data, "data", "", "folder for the fragments (default $XDG_DATA_HOME/vdh/swarm/fragments)")
 	l.BoolVar(&f.nat, "nat", false, "others cannot dial this machine, since it is behind a router: find a way")
+	l.BoolVar(&f.retire, "retire", false, "leave: hand over what is here")
+	l.StringVar(&f.rate, "repair-rate", "4MiB", "how much repair may read and write in a second, unless a block is close to its loss")
+	for _, s := range []struct {
+		to               *time.Duration
+		name, value, why string
+	}{
+		{&f.upkeep.Sweep, "sweep", "6h", "time in which all that is held is compared with other members once"},
+		{&f.upkeep.Scrub, "scrub", "30d", "time in which all that is held is hashed once"},
+		{&f.upkeep.Grace, "grace", "24h", "time after which a member that is silent is gone; the same at all members"},
+	} {
+		_ = (*spanFlag)(s.to).Set(s.value) // a constant
+		l.Var((*spanFlag)(s.to), s.name, s.why)
+	}
 	return cmd
 }
 
@@ -75,7 +100,12 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 		return err
 	}
 	cfg := node.Config{Folder: folder, Listen: f.listen, Announce: f.announce, Name: f.name, Domain: f.domain,
-		Program: program(), NAT: f.nat, Log: a.logger()}
+		Program: program(), NAT: f.nat, Log: a.logger(), Upkeep: f.upkeep, Retire: f.retire}
+	rate, err := humanize.ParseBytes(f.rate)
+	if err != nil || rate == 0 || rate > 1<<40 {
+		return usage{fmt.Errorf("--repair-rate %q: want bytes a second, like 4MiB", f.rate)}
+	}
+	cfg.Upkeep.Rate = int64(rate)
 	host := archive.Hostname()
 	if cfg.Name == "" {
 		cfg.Name = host

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -166,6 +167,35 @@ func (l *statusLine) promise() string {
 	return fmt.Sprintf("a new block has %.2f nines at least", l.Repair)
 }
 
+// printCare writes how a node keeps what it holds.
+func printCare(w io.Writer, c *node.Care) {
+	if c == nil {
+		return
+	}
+	if c.Retiring {
+		left := "nothing is left here: it is safe to stop this node for good"
+		if c.Left > 0 {
+			left = count(c.Left, "fragment is", "fragments are") + " to be handed over yet"
+		}
+		fmt.Fprintf(w, "  retires\t%s\n", left)
+	}
+	if s := c.Swept; s != nil {
+		fmt.Fprintf(w, "  swept\t%s: %s, %d lack fragments\n", humanize.Time(s.Ended), count(s.Blocks, "block", "blocks"), s.Short)
+	}
+	if r := c.Repair; r.Braked || r.Queued > 0 || r.Repaired+r.Recoded+r.HandedOff > 0 {
+		fmt.Fprintf(w, "  repair\t%s\n", repairText(&r))
+		if r.Braked {
+			fmt.Fprintf(w, "  \tit waits, since most members vanished at once: this node takes itself for cut off\n")
+		}
+	}
+	if c.Bad > 0 {
+		fmt.Fprintf(w, "  damaged\t%s\n", count(c.Bad, "fragment", "fragments"))
+	}
+	if c.Trash > 0 {
+		fmt.Fprintf(w, "  trash\t%s, %s\n", count(c.Trash, "fragment", "fragments"), size(c.TrashBytes))
+	}
+}
+
 // printStatus writes what is known for people.
 func (a *app) printStatus(l *statusLine) error {
 	fmt.Fprintf(a.out, "%s\n\n", l.Summary)
@@ -175,6 +205,7 @@ func (a *app) printStatus(l *statusLine) error {
 			fmt.Fprintf(w, "node\t%s, %s in %s, since %s\n", shortID(st.ID), printable(st.Name), printable(st.Domain), localTime(st.Started))
 			fmt.Fprintf(w, "  lends\t%s, %s used, %s free\n", size(st.Capacity), size(st.Used), size(st.Free))
 			fmt.Fprintf(w, "  holds\t%s\n", count(st.Fragments, "fragment", "fragments"))
+			printCare(w, st.Care)
 		}
 		if !l.Running {
 			fmt.Fprintf(w, "node\tnot running (vdh node); this is what others say\n")

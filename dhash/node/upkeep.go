@@ -112,6 +112,9 @@ func (u *upkeep) run(ctx context.Context) error {
 	work.Go(func() { errs <- u.sweeper.Run(ctx) })
 	work.Go(func() { errs <- u.repairer.Run(ctx) })
 	work.Go(func() { every(ctx, observeGap, func() { u.observe() }) })
+	if u.n.cfg.Retire {
+		work.Go(func() { every(ctx, time.Minute, func() { u.leaving() }) })
+	}
 	work.Go(func() { every(ctx, min(tendGap, u.cfg.Sweep), func() { u.tend(ctx) }) })
 	work.Go(func() {
 		gap := min(scrubGap, u.cfg.Scrub/10)
@@ -241,6 +244,15 @@ func (u *upkeep) tend(ctx context.Context) {
 		u.log.Warn("looking after the trash", slog.Any("err", err))
 	case freed.Freed > 0:
 		u.log.Info("trash freed", slog.Int64("fragments", freed.Freed), slog.Int64("bytes", freed.BytesFreed))
+	}
+}
+
+// leaving says how far a member is that is about to leave.
+func (u *upkeep) leaving() {
+	if left := u.n.store.Stats().Fragments; left > 0 {
+		u.log.Info("retiring", slog.Int64("fragments_left", left))
+	} else {
+		u.log.Info("retired: nothing is left here, and this node can be stopped for good")
 	}
 }
 
