@@ -27,8 +27,9 @@ type trial struct {
 	swarm *procs.Swarm
 }
 
-// newTrial starts a swarm of such a code; the zero code leaves it to the policy. The members are this test binary.
-func newTrial(t *testing.T, members int, code dhash.Code, capacity func(i int) string) *trial {
+// newTrial starts a swarm of such a code; the zero code leaves it to the policy. The members are this test binary, run as
+// vdh node with args.
+func newTrial(t *testing.T, members int, code dhash.Code, capacity func(i int) string, args ...string) *trial {
 	t.Helper()
 	t.Setenv(asProgram, "1")
 	t.Setenv("GORACE", noSleep)
@@ -47,7 +48,7 @@ func newTrial(t *testing.T, members int, code dhash.Code, capacity func(i int) s
 	m := procs.DefaultManifest()
 	m.Code, m.MilliNines = code, 1500 // what three members can reach
 	s, err := procs.Start(t.Context(), procs.Config{Program: self, Dir: filepath.Join(dir, "members"), Members: members,
-		Manifest: m, Capacity: capacity, Output: log})
+		Manifest: m, Capacity: capacity, Args: args, Output: log})
 	t.Cleanup(func() {
 		if err := errors.Join(s.Close(), log.Close()); err != nil {
 			t.Error(err)

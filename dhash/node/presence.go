@@ -71,7 +71,7 @@ func newPresence(cfg presenceConfig) (*presence, error) {
 	p := &presence{folder: cfg.folder, log: cfg.log, grants: map[dhash.Owner][]byte{}, failure: make(chan error, 1)}
 	f := cfg.folder
 	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log,
-		Limits: member.Thresholds{Grace: cfg.grace}}
+		Limits: thresholds(cfg.grace)}
 	if cfg.chain.Role() == member.RoleMember {
 		rc.Self = member.PublicOf(cfg.key).ID()
 	}
@@ -90,6 +90,16 @@ func newPresence(cfg presenceConfig) (*presence, error) {
 		return nil, errors.Join(err, p.host.Close())
 	}
 	return p, nil
+}
+
+// thresholds returns the times by which members are judged who are gone after grace; zero stands for the defaults. With a
+// short grace, as tests have it, the others are as much shorter as they have to be.
+func thresholds(grace time.Duration) member.Thresholds {
+	t := member.Thresholds{Grace: grace}
+	if 0 < grace && grace < 2*time.Minute {
+		t.DeadAfter, t.PingInterval, t.RetryMax = grace/4, grace/12, grace/12
+	}
+	return t
 }
 
 func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,6 +39,9 @@ type Config struct {
 
 	// Domain names the failure domain of member i. Nil gives each member a site of its own.
 	Domain func(i int) string
+
+	// Args are more flags of vdh node, for all members: how often to sweep, and the like.
+	Args []string
 
 	// Output gets what the members log. Nil discards.
 	Output io.Writer
@@ -86,16 +90,8 @@ func Start(ctx context.Context, cfg Config) (*Swarm, error) {
 	if err := s.Run(0); err != nil {
 		return s, err
 	}
-	st, err := s.wait(ctx, 0, func(node.Status) bool { return true })
-	if err != nil {
+	if err := s.seek(ctx, 0); err != nil {
 		return s, err
-	}
-	for _, text := range st.Addrs {
-		a, err := ma.NewMultiaddr(text)
-		if err != nil {
-			return s, err
-		}
-		s.seeds = append(s.seeds, a)
 	}
 	for i := 1; i < cfg.Members; i++ {
 		if err := s.join(f, i); err != nil {
@@ -103,6 +99,23 @@ func Start(ctx context.Context, cfg Config) (*Swarm, error) {
 		}
 	}
 	return s, s.Settle(ctx, cfg.Members)
+}
+
+// seek notes where member i is, for those who join.
+func (s *Swarm) seek(ctx context.Context, i int) error {
+	st, err := s.wait(ctx, i, func(node.Status) bool { return true })
+	if err != nil {
+		return err
+	}
+	s.seeds = nil
+	for _, text := range st.Addrs {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil {
+			return err
+		}
+		s.seeds = append(s.seeds, a)
+	}
+	return nil
 }
 
 // join makes member i a member, and starts it.
@@ -117,6 +130,36 @@ func (s *Swarm) join(f *node.Folder, i int) error {
 	p.id = j.ID()
 	return s.Run(i)
 }
+
+// Add starts a new member, which has nothing yet, and returns its number.
+func (s *Swarm) Add(ctx context.Context) (int, error) {
+	f, err := node.OpenFolder(s.members[0].folder())
+	if err != nil {
+		return 0, err
+	}
+	running := slices.IndexFunc(s.members, func(p *process) bool { return p.cmd != nil })
+	if running < 0 {
+		return 0, errors.New("nobody is there to join")
+	}
+	if err := s.seek(ctx, running); err != nil {
+		return 0, err
+	}
+	i := len(s.members)
+	return i, s.join(f, i)
+}
+
+// Work has member i do a work at once: see node.Local.Work.
+func (s *Swarm) Work(ctx context.Context, i int, work string) (node.Care, error) {
+	l, err := node.DialLocal(ctx, s.members[i].folder())
+	if err != nil {
+		return node.Care{}, err
+	}
+	defer l.Close()
+	return l.Work(ctx, work, nil)
+}
+
+// Running reports whether member i has not been ended.
+func (s *Swarm) Running(i int) bool { return s.members[i].cmd != nil }
 
 // invite invites whoever has folder dir, and accepts.
 func (s *Swarm) invite(f *node.Folder, dir, label string) (*node.Folder, error) {
@@ -157,6 +200,7 @@ func (s *Swarm) Run(i int) error {
 	p := s.members[i]
 	cmd := exec.Command(s.cfg.Program, "node", "--listen", "/ip4/127.0.0.1/tcp/0", "--capacity", s.cfg.Capacity(i),
 		"--name", fmt.Sprintf("m%02d", i), "--domain", s.cfg.Domain(i))
+	cmd.Args = append(cmd.Args, s.cfg.Args...)
 	cmd.Env = Environ(p.dir)
 	cmd.Stdout, cmd.Stderr = s.cfg.Output, s.cfg.Output
 	// Nothing is left if this process dies; a Ctrl-C at the terminal is this process's alone.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"ventidhash/dhash"
+)
+
+// brisk has members do in seconds what they do in hours.
+func brisk() []string {
+	return []string{"--sweep", "2s", "--grace", "12s", "--repair-rate", "1GB"}
+}
+
+// safety is what vdh status says of a snapshot.
+type safety struct {
+	Blocks     int            `json:"blocks"`
+	Below      int            `json:"below_threshold"`
+	Unreadable int            `json:"unreadable"`
+	Above      map[string]int `json:"above"`
+}
+
+// safety asks the swarm how a snapshot is.
+func (r *trial) safety(score string) (s safety) {
+	r.t.Helper()
+	_, out, errs := r.run("status", score, "--json")
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		r.t.Fatalf("status: %v: %s%s", err, out, errs)
+	}
+	return s
+}
+
+// becomes waits until ok holds of a snapshot's safety.
+func (r *trial) becomes(score, what string, patience time.Duration, ok func(safety) bool) {
+	r.t.Helper()
+	var s safety
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if s = r.safety(score); ok(s) {
+			return
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-r.t.Context().Done():
+		}
+	}
+	r.t.Fatalf("%s: not so after %v: %+v", what, patience, s)
+}
+
+// TestReplaced ends one member after the other without warning, and has a new one, that has nothing, join in its place, until
+// nobody is left who was there when the snapshot was stored. It is readable all the time, and in the end all of it is there.
+func TestReplaced(t *testing.T) {
+	members, pause := 24, 2500*time.Millisecond
+	if testing.Short() {
+		t.Skip("takes most of a minute")
+	}
+	r := newTrial(t, members, dhash.Code{Need: 8, Total: 20}, nil, brisk()...)
+	dir := r.source(1, 2<<20)
+	score := r.must("backup", "-q", dir)
+	for i := range members {
+		r.kill(i)
+		if _, err := r.swarm.Add(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		next := time.After(pause)
+		if s := r.safety(score); s.Unreadable > 0 {
+			t.Errorf("with %d replaced: %+v", i+1, s)
+		}
+		<-next
+	}
+	r.becomes(score, "no block is below its threshold", time.Minute, func(s safety) bool { return s.Below == 0 && s.Unreadable == 0 })
+	r.brings(score, dir)
+}
