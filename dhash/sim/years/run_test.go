@@ -11,6 +11,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/codec"
+	"ventidhash/dhash/repair"
 	"ventidhash/dhash/sim/years"
 )
 
@@ -86,6 +87,19 @@ func TestBinomial(t *testing.T) {
 			if res.Bytes != (years.Traffic{}) {
 				t.Errorf("repaired: %+v", res.Bytes)
 			}
+		}
+	}
+}
+
+// The lines of repair.Decide, said as Lines, make no difference.
+func TestLinesAreThoseOfDecide(t *testing.T) {
+	for _, text := range []string{"8/20", "4/16", "1/8"} {
+		cfg := years.Config{Seed: 2, Members: 60, Blocks: 200, Duration: 100 * years.Day, Code: code(t, text), Reads: 1000,
+			Churn: years.Churn{Availability: 0.75, Lifetime: 60 * years.Day}}
+		want := run(t, cfg)
+		cfg.Lines = years.Lines{Repair: cfg.Code.Threshold(), Urgent: repair.UrgentLine(cfg.Code)}
+		if got := run(t, cfg); want.Mended == 0 || want.Urgent == 0 || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v\n%+v", text, got, want)
 		}
 	}
 }
