@@ -102,14 +102,14 @@ func simulateOptions(cmd *cobra.Command, f *simulateFlags, cfg *years.Config) {
 	l.IntVar(&cfg.Blocks, "blocks", 100_000, "blocks")
 	l.IntVar(&cfg.Block, "block-size", 1<<20, "bytes of a block")
 	l.Float64Var(&f.years, "years", 1, "years that the figures are about")
-	span(&cfg.Warmup, "warmup", "", "time before them, in which repair reaches its stride (0s)")
+	span(&cfg.Warmup, "warmup", "", "time before them, in which repair reaches its stride")
 	l.Float64Var(&cfg.Churn.Availability, "availability", 0.9, "how likely a member is there, 0.01 to 1")
 	span(&cfg.Churn.Session, "session", "8h", "mean time for which a member is there at a stretch")
 	l.Float64Var(&cfg.Churn.Shape, "shape", 1, "Weibull shape of sessions and absences; below 1 the long ones are longer")
 	span(&cfg.Churn.Lifetime, "lifetime", "1y", "mean time until a member's disk is lost; 0s is never")
 	l.Float64Var(&cfg.Churn.Diurnal, "diurnal", 0, "by what part sessions are shorter at the worst time of the day, 0 to 0.99")
 	l.IntVar(&cfg.Churn.Sites, "sites", 0, "sites that the members are at; 0 is one each")
-	span(&cfg.Churn.SiteEvery, "site-every", "", "mean time between outages of a site (none)")
+	span(&cfg.Churn.SiteEvery, "site-every", "", "mean time between outages of a site; 0s is never")
 	span(&cfg.Churn.SiteOutage, "site-outage", "4h", "mean time of an outage of a site")
 	l.StringVar(&f.trace, "trace", "", "`file` that says what happens to the members")
 	l.StringVar(&f.code, "code", "", "`NEED/TOTAL` (default what five nines ask for, 8/20 from 20 members on)")
@@ -123,7 +123,7 @@ func simulateOptions(cmd *cobra.Command, f *simulateFlags, cfg *years.Config) {
 	amount(&cfg.Rate, "rate", "1MiB", "bytes a second that a member spends on repair")
 	amount(&cfg.Uplink, "uplink", "8MiB", "bytes a second that it spends on an urgent one")
 	l.IntVar(&cfg.Reads, "reads", 1_000_000, "random reads, spread over the time")
-	l.Uint64Var(&cfg.Seed, "seed", 1, "what the dice show")
+	l.Uint64Var(&cfg.Seed, "seed", 1, "the same seed gives the same events")
 	l.BoolVar(&f.noOracle, "no-oracle", false, "do without the comparison, which takes half the time")
 }
 
@@ -133,7 +133,16 @@ func (f *simulateFlags) fill(cfg *years.Config) error {
 		return usage{fmt.Errorf("--years %g: want more than 0, at most 50", f.years)}
 	}
 	cfg.Duration = time.Duration(f.years * float64(years.Year))
-	// Where a flag says 0, a Config wants to hear that it is meant.
+	// Where a flag says 0, a Config takes the default, or wants to hear that 0 is meant.
+	for name, zero := range map[string]bool{
+		"members": cfg.Members == 0 && f.trace == "", "blocks": cfg.Blocks == 0, "block-size": cfg.Block == 0,
+		"availability": cfg.Churn.Availability == 0, "session": cfg.Churn.Session == 0, "shape": cfg.Churn.Shape == 0,
+		"interval": cfg.Interval == 0, "site-outage": cfg.Churn.SiteOutage == 0, "release": cfg.Release == 0,
+	} {
+		if zero {
+			return usage{fmt.Errorf("--%s: want more than 0", name)}
+		}
+	}
 	never := func(d *time.Duration) {
 		if *d == 0 {
 			*d = -1

@@ -172,7 +172,7 @@ func (c *Config) decide(present, absent int) (repair.Action, int) {
 	act, count := repair.Nothing, 0
 	switch {
 	case present <= c.Lines.Urgent:
-		act, count = repair.Urgent, max(c.Lines.Repair, c.Lines.Urgent+1)-present
+		act, count = repair.Urgent, max(max(c.Lines.Repair, c.Lines.Urgent+1)-present, total-present-absent)
 	case present+absent <= c.Lines.Repair:
 		act, count = repair.Mend, total-present-absent
 	}

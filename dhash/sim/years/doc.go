@@ -36,5 +36,26 @@
 // little less than what a reader would find. A fragment that its holder hands off arrives at once, though the bytes count
 // in its budget.
 //
+// # What it has shown
+//
+// vdh swarm simulate --warmup 0.5y, a thousand members and 100 000 blocks for a year, some 1500 deaths, 45 s with the
+// oracle; unreadable is the part of the block-time, traffic the bytes of repair as times of the oracle's:
+//
+//	                                      unreadable           lost  traffic
+//	8/20, as a node does                  3.3e-7 ± 1.4e-7         0  1.21      seeds 1 to 6, 2 of 6 000 000 reads failed
+//	  --urgent-at 9                       5.2e-7 ± 8e-7           0  1.00      seed 1, which has 5.3e-7 above
+//	  --stray 4                           1.0e-7 ± 1.1e-7         0  1.22      a sixth of the hand-off
+//	  --shape 0.5                         4.5e-7 ± 7e-7           0  1.26      1.09 with --urgent-at 9, 1.00 and --grace 72h
+//	  --sites 10 --site-every 60d         7.5e-7 ± 6e-7           0  1.41
+//	  --availability 0.8                  2.3e-5 ± 6e-6           0  6.07      the urgent line is reached all the time
+//	7/14 --repair-at 13 --urgent-at -1    2.0e-5 ± 4e-6           0  1.00      2.2 times the bytes of the oracle's 8/20
+//	1/8 --repair-at 7 --urgent-at -1      2.0e-9 ± 4e-9           0  1.00      2.6 times its bytes, with hand-off
+//	8/20 --repair-at 8 --urgent-at -1     8.5e-2 ± 3e-2        5608  0.95
+//
+// That silence is not death costs next to nothing where the grace period is some absences long. What the policy spends
+// more than the oracle it spends on urgent repairs, for members that are back within the hour. At Need+3 of members that
+// are there nine tenths of the time these gain nothing, and at Need+1 they cost nothing. They do gain where members
+// die fast (--lifetime 60d: 1.0e-6 in place of 1.6e-6), or are there less than was assumed.
+//
 // A run uses the goroutine of its caller and nothing else; its Result depends on the Config alone.
 package years

@@ -3,6 +3,7 @@ package years
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // CheckRun simulates and compares, after each so many parts of the sweep, all that is kept up to date with what a count of
@@ -12,7 +13,12 @@ func CheckRun(cfg Config, every int) (Result, error) {
 		return Result{}, err
 	}
 	r := newRun(cfg.withDefaults())
+	last := r.now
 	for n := 0; !r.over(); n++ {
+		if r.now < last {
+			return r.result(), fmt.Errorf("after %v it is %v", last, r.now)
+		}
+		last = r.now
 		if n%every == 0 {
 			if err := r.check(); err != nil {
 				return r.result(), fmt.Errorf("at %v: %w", r.now, err)
@@ -81,6 +87,37 @@ func (r *run) check() error {
 	}
 	if alive != r.alive {
 		return fmt.Errorf("%d members answer, not %d", alive, r.alive)
+	}
+	return nil
+}
+
+// Events returns what happens to the members of a Config until the end.
+func Events(cfg Config, end time.Duration) (list []Event) {
+	c := newChurn(cfg.withDefaults())
+	for at, ok := c.peek(); ok && at < end; at, ok = c.peek() {
+		list = append(list, c.next())
+	}
+	return list
+}
+
+// CheckAround compares the part of the keyspace that a member is sure to be expected in with the word of placement.
+func CheckAround(cfg Config) error {
+	cfg = cfg.withDefaults()
+	s := newSwarm(&cfg)
+	looked := 0
+	for i := range s.members {
+		m := int32(i)
+		first, end := s.around(m)
+		looked += int(end - first)
+		for b := range s.keys {
+			in := int32(b) >= first && int32(b) < end
+			if !in && s.roster().Responsible(s.members[m].ident.ID, s.keys[b], cfg.Code, 0) {
+				return fmt.Errorf("member %d is expected to have block %d, which is not among %d to %d", m, b, first, end)
+			}
+		}
+	}
+	if most := 5 * cfg.Code.Total * cfg.Blocks; looked > most {
+		return fmt.Errorf("%d blocks looked at, more than %d", looked, most)
 	}
 	return nil
 }

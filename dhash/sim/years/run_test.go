@@ -11,6 +11,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/codec"
+	"ventidhash/dhash/repair"
 	"ventidhash/dhash/sim/years"
 )
 
@@ -41,8 +42,8 @@ func TestNumbersAreKept(t *testing.T) {
 		"as few as n": {Members: 20, Churn: harsh, Code: code(t, "8/20")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg.Seed, cfg.Blocks, cfg.Duration, cfg.Reads = 5, 300, 60*years.Day, 1000
-			res, err := years.CheckRun(cfg, 17)
+			cfg.Seed, cfg.Blocks, cfg.Duration, cfg.Reads = 5, 200, 40*years.Day, 1000
+			res, err := years.CheckRun(cfg, 41)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +71,7 @@ func code(t *testing.T, text string) dhash.Code {
 func TestBinomial(t *testing.T) {
 	for text, p := range map[string]float64{"3/6": 0.7, "8/20": 0.6, "1/3": 0.9} {
 		for _, shape := range []float64{1, 0.6} {
-			cfg := years.Config{Seed: 3, Members: 400, Blocks: 4000, Duration: 200 * years.Day, Code: code(t, text), Reads: 200_000,
+			cfg := years.Config{Seed: 3, Members: 300, Blocks: 1500, Duration: 200 * years.Day, Code: code(t, text), Reads: 200_000,
 				Churn: years.Churn{Availability: p, Shape: shape, Lifetime: -1}, Grace: 2 * years.Year,
 				Lines: years.Lines{Repair: 1, Urgent: -1}}
 			res, want := run(t, cfg), codec.Unavailability(code(t, text), p)
@@ -90,10 +91,23 @@ func TestBinomial(t *testing.T) {
 	}
 }
 
+// The lines of repair.Decide, said as Lines, make no difference.
+func TestLinesAreThoseOfDecide(t *testing.T) {
+	for _, text := range []string{"8/20", "4/16", "1/8"} {
+		cfg := years.Config{Seed: 2, Members: 60, Blocks: 200, Duration: 100 * years.Day, Code: code(t, text), Reads: 1000,
+			Churn: years.Churn{Availability: 0.75, Lifetime: 60 * years.Day}}
+		want := run(t, cfg)
+		cfg.Lines = years.Lines{Repair: cfg.Code.Threshold(), Urgent: repair.UrgentLine(cfg.Code)}
+		if got := run(t, cfg); want.Mended == 0 || want.Urgent == 0 || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v\n%+v", text, got, want)
+		}
+	}
+}
+
 // The bytes of lazy repair are those of its cycle: one reading and four fragments each time that four members of a block
 // have died, Bhagwan's way of counting (Total Recall, 2004).
 func TestTrafficOfTheCycle(t *testing.T) {
-	cfg := years.Config{Seed: 4, Members: 300, Blocks: 3000, Duration: 4 * years.Year, Warmup: years.Year / 2, Reads: -1,
+	cfg := years.Config{Seed: 4, Members: 300, Blocks: 1500, Duration: 4 * years.Year, Warmup: years.Year / 2, Reads: -1,
 		Churn: years.Churn{Availability: 1}}
 	res := run(t, cfg)
 	cycle := 0.0 // in years
@@ -102,7 +116,7 @@ func TestTrafficOfTheCycle(t *testing.T) {
 	}
 	cycle += (24 + 3) * float64(time.Hour) / float64(years.Year) // grace, and half an interval
 	want := (7 + 4) / 8. / cycle
-	got := float64(res.Bytes.Repair()) / 3000 / (1 << 20) / 4
+	got := float64(res.Bytes.Repair()) / 1500 / (1 << 20) / 4
 	t.Logf("%.3f block sizes a block and year, want %.3f", got, want)
 	if math.Abs(got/want-1) > 0.06 {
 		t.Errorf("%.3f block sizes a block and year, want %.3f", got, want)
@@ -111,7 +125,7 @@ func TestTrafficOfTheCycle(t *testing.T) {
 		t.Errorf("%d lost, %d times unreadable", res.Lost, res.Spells)
 	}
 	// Who joins gets the share of who died: all fragments are made again once in a life, so as many are handed off at most.
-	if limit := int64(3000 * 20 / 8. * (1 << 20) * 4.5); res.Bytes.HandOff == 0 || res.Bytes.HandOff > limit {
+	if limit := int64(1500 * 20 / 8. * (1 << 20) * 4.5); res.Bytes.HandOff == 0 || res.Bytes.HandOff > limit {
 		t.Errorf("%d bytes handed off, at most %d", res.Bytes.HandOff, limit)
 	}
 }

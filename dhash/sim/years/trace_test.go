@@ -121,8 +121,8 @@ func TestReturning(t *testing.T) {
 		for m := range v.silent {
 			tape.add(time.Hour+silence, m, "up")
 		}
-		cfg := years.Config{Trace: tape.parse(t), Blocks: 400, Duration: 20 * years.Day, Code: code(t, "8/20"), Stray: 64, Reads: 10}
-		res, err := years.CheckRun(cfg, 1)
+		cfg := years.Config{Trace: tape.parse(t), Blocks: 200, Duration: 20 * years.Day, Code: code(t, "8/20"), Stray: 64, Reads: 10}
+		res, err := years.CheckRun(cfg, 13)
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -135,8 +135,8 @@ func TestReturning(t *testing.T) {
 		}
 		if v.repair {
 			const payload = 1 << 20 / 8
-			want := years.Traffic{MendRead: 400 * 7 * payload, MendWritten: 400 * 4 * payload}
-			if res.Bytes != want || res.Mended != 400 || res.Trimmed != 1600 {
+			want := years.Traffic{MendRead: 200 * 7 * payload, MendWritten: 200 * 4 * payload}
+			if res.Bytes != want || res.Mended != 200 || res.Trimmed != 800 {
 				t.Errorf("%s: %+v, %d mended, %d trimmed", name, res.Bytes, res.Mended, res.Trimmed)
 			}
 		}
