@@ -160,7 +160,7 @@ func TestMassFailureBrakeEndsAfterTheGrace(t *testing.T) {
 			t.Fatal("repaired within the grace period")
 		}
 		for _, m := range lost {
-			m.gone = true
+			leave(m)
 		}
 		time.Sleep(20 * time.Minute)
 		cancel()

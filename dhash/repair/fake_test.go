@@ -340,7 +340,10 @@ func (w wire) enter(ctx context.Context, id dhash.ID, large bool) (*member, erro
 		w.s.mu.Unlock()
 	}()
 	m := w.s.byID[id]
-	if m == nil || m.dead || m.gone {
+	w.s.mu.Lock()
+	answers := m != nil && !m.dead && !m.gone
+	w.s.mu.Unlock()
+	if !answers {
 		return nil, venti.ErrUnavailable
 	}
 	if m.hangs && large {

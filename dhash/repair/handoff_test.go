@@ -208,27 +208,30 @@ func TestAllAtTheSameTime(t *testing.T) {
 // What two surveys say counts only if none between them says otherwise.
 func TestConfirmationsBeginAnew(t *testing.T) {
 	within(t, func(t *testing.T) {
-		s := newSwarm(t, 40)
+		s := newSwarm(t, 60)
 		enc := s.put(1, 1000, usual)
 		stray := s.members[slices.IndexFunc(s.members, func(m *member) bool { return len(m.holds(enc.Coding)) == 0 })]
 		f := enc.Fragment(4)
 		stray.keep(cl, &f, enc.Coding)
-		keeper := s.byID[s.table().Holders(dhash.KeyOf(enc.Score), usual, 0)[4].ID]
+		list := s.holders(enc)
+		list = slices.DeleteFunc(list, func(m *member) bool { return m == stray })
 		s.sweep(stray)
 		s.now(stray)
-		time.Sleep(5 * time.Hour)
-		keeper.dead = true
-		stray.rep.Add([]repair.Candidate{{Score: enc.Score, Coding: enc.Coding, Code: usual, Present: 19}})
-		time.Sleep(time.Hour)
-		s.now(stray) // would be the second one
+		time.Sleep(6*time.Hour - 3*time.Minute)
+		for _, m := range list[4:14] { // the keeper of fragment 4, and others: the block is short, and another one's to mend
+			m.dead = true
+		}
+		time.Sleep(3 * time.Minute)
+		s.now(stray)
 		if len(stray.holds(enc.Coding)) != 1 {
 			t.Fatal("trimmed while the other holder is silent")
 		}
-		keeper.dead = false
-		s.sweep(stray)
-		time.Sleep(5 * time.Minute)
+		for _, m := range list[4:14] {
+			m.dead = false
+		}
+		time.Sleep(3 * time.Hour) // until it would have been its turn to mend
 		s.now(stray)
-		if len(stray.holds(enc.Coding)) != 1 {
+		if len(stray.holds(enc.Coding)) != 1 || stray.rep.Stats().Queued != 1 {
 			t.Fatal("trimmed after one survey")
 		}
 		time.Sleep(6 * time.Hour)
@@ -239,8 +242,8 @@ func TestConfirmationsBeginAnew(t *testing.T) {
 	})
 }
 
-// A block that is short and has strays: what is made does not go where the strays are going.
-func TestMendingLeavesRoomForStrays(t *testing.T) {
+// A block that is short and has strays.
+func TestMendingBesideStrays(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
 		var all []*codec.Encoded

@@ -197,15 +197,6 @@ func (c *count) ahead(mv move) (to placement.Member, ok bool) {
 	return c.empty[i], true
 }
 
-// room returns the members that may get fragments that are made: the empty places that no fragment is moving to, then
-// the next members, and those places last.
-func (c *count) room() []placement.Member {
-	n := min(len(c.moves), len(c.empty))
-	list := slices.Clone(c.empty[n:])
-	list = append(list, c.spill...)
-	return append(list, c.empty[:n]...)
-}
-
 // next returns the place in room of the member that a fragment should go to, beside those that hold one: one on a
 // machine of its own, in a site that keeps within its share, where there are such.
 func next(room, inUse []placement.Member, c dhash.Code) int {

@@ -73,7 +73,7 @@ func (r *Repairer) distribute(ctx context.Context, it *item, enc *codec.Encoded,
 	if err != nil {
 		return 0, err
 	}
-	room := slices.DeleteFunc(c.room(), func(m placement.Member) bool { return bad[m.ID] })
+	room := slices.DeleteFunc(slices.Concat(c.empty, c.spill), func(m placement.Member) bool { return bad[m.ID] })
 	inUse := slices.Clone(c.inUse)
 	var last error
 	for len(indices) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +48,8 @@ func (s *swarm) lose(enc *codec.Encoded, n int, how func(*member)) []*member {
 func wipe(m *member) { m.wipe() }
 func die(m *member)  { m.dead = true }
 func leave(m *member) {
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
 	m.dead, m.gone = true, true
 }
 
@@ -445,6 +448,38 @@ func TestDomainsAreKept(t *testing.T) {
 				if n > usual.DomainLimit() {
 					t.Errorf("site %d has %d fragments", site, n)
 				}
+			}
+		}
+	})
+}
+
+// The members that are nearest now are in the site that holds its share already, at members farther away.
+func TestDomainsOfThoseThatHoldCount(t *testing.T) {
+	within(t, func(t *testing.T) {
+		for seed := range uint64(10) {
+			s := newSwarm(t, 36)
+			enc := s.put(seed, 500, usual)
+			for i, m := range s.holders(enc) {
+				if i < usual.DomainLimit() {
+					m.domain = fmt.Sprintf("here/host%d", i)
+				} else if i >= 14 {
+					m.wipe()
+				}
+			}
+			s.join(8)
+			for i, m := range s.members[36:] {
+				m.domain = fmt.Sprintf("here/other%d", i)
+			}
+			s.sweep()
+			s.now(s.holders(enc)[0])
+			here := 0
+			for _, m := range s.holders(enc) {
+				if strings.HasPrefix(m.domain, "here/") {
+					here++
+				}
+			}
+			if n, _ := s.present(enc); n < usual.Threshold() || here > usual.DomainLimit() {
+				t.Errorf("seed %d: %d fragments, %d of them in one site", seed, n, here)
 			}
 		}
 	})

@@ -47,6 +47,7 @@ type item struct {
 	junk bool // its fragments are not those that an honest encoder makes of the block
 
 	agreed  time.Time    // when a survey first said that the own fragment can be given up; zero if the last one did not
+	before  time.Time    // what agreed was before this survey
 	because dhash.Coding // of the coding that was found to replace this one; zero if the same fragment is elsewhere
 	proven  dhash.Coding // has been read whole and is an honest coding of the block
 	refuted dhash.Coding // is not

@@ -112,17 +112,21 @@ func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 	return sights, ctx.Err()
 }
 
-// circle returns the members to ask about an item, this one not among them.
+// circle returns the members to ask about an item, this one not among them: those that placement names, today and with
+// the wanted code, and the closest ones whatever their failure domains, which may have had a fragment before others of
+// their site came.
 func (r *Repairer) circle(table *placement.Table, k dhash.Key, it *item) []placement.Member {
 	list := table.Holders(k, it.Code, reach(it.Code))
+	more := table.Closest(k, it.Code.Total+reach(it.Code))
 	if want := r.wanted(table, it.Code); Weaker(it.Code, want) {
-		for _, m := range table.Holders(k, want, reach(want)) {
-			if !slices.ContainsFunc(list, func(o placement.Member) bool { return o.ID == m.ID }) {
-				list = append(list, m)
-			}
-		}
+		more = append(more, table.Holders(k, want, reach(want))...)
 	}
-	return slices.DeleteFunc(list, func(m placement.Member) bool { return m.ID == r.cfg.Self })
+	in := map[dhash.ID]bool{r.cfg.Self: true}
+	return slices.DeleteFunc(append(list, more...), func(m placement.Member) bool {
+		was := in[m.ID]
+		in[m.ID] = true
+		return was
+	})
 }
 
 // inquire makes all inquiries, maxRequests at a time.

@@ -36,6 +36,7 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 	if len(s.claims) == 0 {
 		return outcome{} // released, or not here any more
 	}
+	it.before, it.agreed = it.agreed, time.Time{} // which giveUp restores if this survey says the same
 	c := judge(s, r.bench(it, it.Coding, it.Code))
 	want := r.wanted(s.table, it.Code)
 	r.note(it, c)
@@ -138,7 +139,6 @@ func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) ou
 	if len(spare) > 0 {
 		return r.giveUp(ctx, it, spare, dhash.Coding{})
 	}
-	it.agreed = time.Time{}
 	return out
 }
 
@@ -158,9 +158,11 @@ func (r *Repairer) handOff(ctx context.Context, h fragstore.Held, to placement.M
 // giveUp trims own fragments once two surveys, far enough apart, have said that they can go, for the same reason.
 func (r *Repairer) giveUp(ctx context.Context, it *item, names []fragstore.Name, because dhash.Coding) outcome {
 	now := time.Now()
-	if it.agreed.IsZero() || it.because != because {
-		it.agreed, it.because = now, because
+	it.agreed = now
+	if !it.before.IsZero() && it.because == because {
+		it.agreed = it.before
 	}
+	it.because = because
 	if rest := r.cfg.Confirm - now.Sub(it.agreed); rest > 0 {
 		return later(rest)
 	}
