@@ -45,7 +45,7 @@ type Config struct {
 	Policy func() codec.Policy
 
 	// Roster returns how many members answer now, and how many are known that are not gone. When most of them vanish at
-	// once nothing is repaired (see the package comment). Nil does without that brake.
+	// once nothing is repaired (see the package comment). It must be quick. Nil does without that brake.
 	Roster func() (alive, known int)
 
 	// Retiring reports whether a member is about to leave: it is a source, but what it holds does not count any more, and
@@ -57,7 +57,7 @@ type Config struct {
 	Rate int64
 
 	// Queue is how many codings of blocks are remembered that have to be looked at. Zero means 131,072, which take some
-	// 40 MiB.
+	// 55 MiB.
 	Queue int
 
 	// Takeover is the time after which the next closest holder acts beside the closest one. Zero means 15 minutes.

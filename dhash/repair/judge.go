@@ -11,7 +11,7 @@ import (
 // A count is what a survey amounts to for one coding of a block: pure data, made by judge.
 type count struct {
 	view    View
-	claimed int   // different fragments that the owner claims at members that answer and stay
+	claimed int   // like view.Present, of those that the owner claims
 	missing []int // fragments that are not present, those that absent members are likely to have last
 
 	sources []holding                // of the coding, in the order of placement, wherever there are any
@@ -63,12 +63,11 @@ type tally struct {
 	*sight
 	bench
 	*count
-	of       map[dhash.ID][]holding // the fragments of each member, by index
-	present  [dhash.MaxTotal]bool
-	promised [dhash.MaxTotal]bool // claimed
-	places   int                  // taken by members that should hold a fragment
-	absent   []int                // of the places, those of members that do not answer
-	strays   []move
+	of      map[dhash.ID][]holding // the fragments of each member, by index
+	staying []dhash.ID             // members that hold something and do not retire
+	places  int                    // taken by members that should hold a fragment
+	absent  []int                  // of the places, those of members that do not answer
+	strays  []move
 }
 
 // order returns all members of a sight in the order of placement. Those after the first near are not among the members
@@ -95,7 +94,7 @@ func (t *tally) take(m placement.Member, near bool) {
 	answers := m.ID == t.self || t.asked[m.ID] && !t.silent[m.ID]
 	t.sources = append(t.sources, holds...)
 	if !retires {
-		t.fragments(m, holds)
+		t.stays(m, holds)
 	}
 	if len(holds) > 0 || !answers {
 		t.inUse = append(t.inUse, m)
@@ -122,23 +121,42 @@ func (t *tally) take(m placement.Member, near bool) {
 	t.places++
 }
 
-// fragments counts what a member holds that stays.
-func (t *tally) fragments(m placement.Member, holds []holding) {
+// stays counts a member that holds something and does not retire.
+func (t *tally) stays(m placement.Member, holds []holding) {
+	if len(holds) == 0 {
+		return
+	}
+	t.staying = append(t.staying, m.ID)
 	claims := false
 	for _, h := range holds {
-		i := h.held.Index
-		if h.marked {
-			claims, t.promised[i] = true, true
-		}
-		if h.marked || t.trash {
-			t.present[i] = true
-		} else if t.revive[i].ID == "" {
-			t.revive[i] = m
+		claims = claims || h.marked
+		if _, ok := t.revive[h.held.Index]; !ok && !h.marked && !t.trash {
+			t.revive[h.held.Index] = m
 		}
 	}
 	if claims && m.ID != t.self && t.key.Compare(m.Key, t.self.Key()) < 0 {
 		t.view.Rank++
 	}
+}
+
+// different returns which fragments are held by members that stay, if each counts for one: whatever a member says, its loss
+// is that of one fragment, and a liar adds no more. Those that hold one each are counted first.
+func (t *tally) different(counts func(holding) bool) (set [dhash.MaxTotal]bool, n int) {
+	for _, several := range []bool{false, true} {
+		for _, id := range t.staying {
+			if len(t.of[id]) > 1 != several {
+				continue
+			}
+			for _, h := range t.of[id] {
+				if counts(h) && !set[h.held.Index] {
+					set[h.held.Index] = true
+					n++
+					break
+				}
+			}
+		}
+	}
+	return set, n
 }
 
 // finish returns the count.
@@ -150,16 +168,10 @@ func (t *tally) finish() *count {
 			c.moves = append(c.moves, mv)
 		}
 	}
-	for i := range t.code.Total {
-		if t.present[i] {
-			c.view.Present++
-		}
-		if t.promised[i] {
-			c.claimed++
-		}
-	}
-	c.view.Absent = min(len(t.absent), t.code.Total-c.view.Present)
-	c.missing = missing(t.code, t.present, t.absent)
+	_, c.claimed = t.different(func(h holding) bool { return h.marked })
+	present, n := t.different(func(h holding) bool { return h.marked || t.trash })
+	c.view.Present, c.view.Absent = n, min(len(t.absent), t.code.Total-n)
+	c.missing = missing(t.code, present, t.absent)
 	return c
 }
 

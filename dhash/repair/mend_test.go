@@ -370,6 +370,33 @@ func TestLiarIsNamedAndReplaced(t *testing.T) {
 	}
 }
 
+// A member says that it holds every fragment. It counts for one.
+func TestBoasterCountsOnce(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 40)
+		enc := s.put(1, 2000, usual)
+		lost := s.lose(enc, 6, wipe)
+		for i := range 20 {
+			f := enc.Fragment(i)
+			lost[0].keep(cl, &f, enc.Coding)
+		}
+		clear(s.twoMade)
+		lost[0].empty = true
+		list := s.holders(enc)
+		s.sweep(list[0])
+		s.now(list[0])
+		seen := map[int]bool{}
+		for _, m := range s.holders(enc) {
+			if m != lost[0] {
+				seen[m.holds(enc.Coding)[0]] = true
+			}
+		}
+		if len(seen) < 19 || len(s.twoMade) > 0 {
+			t.Errorf("%d different fragments at honest members", len(seen))
+		}
+	})
+}
+
 func TestHangingSourceCostsATime(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 40)

@@ -46,14 +46,27 @@ type item struct {
 	lost bool // fewer than Need fragments can be had
 	junk bool // its fragments are not those that an honest encoder makes of the block
 
-	agreed  time.Time    // when a survey first said that the own fragment can be given up; zero if the last one did not
-	before  time.Time    // what agreed was before this survey
-	because dhash.Coding // of the coding that was found to replace this one; zero if the same fragment is elsewhere
-	proven  dhash.Coding // has been read whole and is an honest coding of the block
-	refuted dhash.Coding // is not
+	farewell *farewell // nil until the own fragment might be given up
 
 	class int // which heap it is in
 	at    int // its place there
+}
+
+// A farewell is what speaks for giving up this member's fragment of an item.
+type farewell struct {
+	agreed  time.Time    // when a survey first said so; zero if the last one did not
+	before  time.Time    // what agreed was before this survey
+	because dhash.Coding // of the coding that was found to replace this one; zero if the same fragment is elsewhere
+	proven  dhash.Coding // has been read whole and is an honest coding of the block
+	refuted dhash.Coding // has been read, and is not
+}
+
+// parting returns the item's farewell, made if need be.
+func (it *item) parting() *farewell {
+	if it.farewell == nil {
+		it.farewell = new(farewell)
+	}
+	return it.farewell
 }
 
 func (it *item) key() key { return key{it.Score, it.Coding} }
@@ -119,7 +132,7 @@ func (q *queue) add(c Candidate, vital bool, now time.Time) {
 		}
 		heap.Remove(&q.heaps[it.class], it.at)
 		it.Candidate = c
-		if soon := it.last.Add(minBackoff); soon.Before(it.next) && it.agreed.IsZero() {
+		if soon := it.last.Add(minBackoff); soon.Before(it.next) && (it.farewell == nil || it.farewell.agreed.IsZero()) {
 			it.next = soon
 		}
 		q.push(it)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/codec"
@@ -45,7 +44,7 @@ func (r *Repairer) spread(ctx context.Context, it *item, s *sight, enc *codec.En
 		return failed(fmt.Errorf("coding block %s anew as %s: only %d of its fragments are placed: %w", it.Score.Short(), enc.Code,
 			c.view.Present+placed, err))
 	}
-	it.proven = enc.Coding
+	it.parting().proven = enc.Coding
 	r.tally(func(s *Stats) { s.Recoded++ })
 	return later(0)
 }
@@ -59,7 +58,7 @@ func (r *Repairer) replaced(ctx context.Context, it *item, s *sight, want dhash.
 	if c == nil {
 		return outcome{}, false
 	}
-	if coding != it.proven {
+	if coding != it.parting().proven {
 		if !r.afford() {
 			return outcome{keep: true, poor: true}, true
 		}
@@ -68,10 +67,10 @@ func (r *Repairer) replaced(ctx context.Context, it *item, s *sight, want dhash.
 			return outcome{}, false // it does not have what it takes now
 		}
 		if _, err := r.codec.Rebuild(coding, got); err != nil {
-			it.refuted = coding
+			it.parting().refuted = coding
 			return outcome{}, false
 		}
-		it.proven = coding
+		it.parting().proven = coding
 	}
 	var names []fragstore.Name
 	for _, h := range s.own {
@@ -85,15 +84,21 @@ func (r *Repairer) replaced(ctx context.Context, it *item, s *sight, want dhash.
 // successor returns another coding of an item's block that the owner claims, that is at its threshold, and that can take
 // the item's place: one of the wanted code, or any where the item's own fragments are not enough or junk.
 func (r *Repairer) successor(it *item, s *sight, want dhash.Code) (coding dhash.Coding, c *count) {
-	tried := []dhash.Coding{it.Coding, it.refuted}
+	holders := map[dhash.Coding]int{}
+	for _, h := range s.held {
+		if h.marked {
+			holders[h.held.Coding]++
+		}
+	}
+	holders[it.Coding], holders[it.parting().refuted] = 0, 0
 	for _, h := range s.held {
 		code := h.held.Code
-		if slices.Contains(tried, h.held.Coding) || code != want && !it.lost && !it.junk {
+		if holders[h.held.Coding] < code.Threshold() || code != want && !it.lost && !it.junk {
 			continue
 		}
-		tried = append(tried, h.held.Coding)
+		holders[h.held.Coding] = 0 // looked at
 		other := judge(s, bench{self: r.cfg.Self, retiring: r.cfg.Retiring, coding: h.held.Coding, code: code})
-		if other.claimed >= code.Threshold() && (c == nil || h.held.Coding == it.proven) {
+		if other.claimed >= code.Threshold() && (c == nil || h.held.Coding == it.parting().proven) {
 			coding, c = h.held.Coding, other
 		}
 	}

@@ -90,10 +90,10 @@ func (r *Repairer) Now(ctx context.Context, progress func(Stats)) error {
 	size := newPace()
 	for {
 		wait := r.step(ctx, &size)
-		if progress != nil {
-			progress(r.Stats())
-		}
 		st := r.Stats()
+		if progress != nil {
+			progress(st)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

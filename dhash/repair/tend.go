@@ -36,7 +36,9 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 	if len(s.claims) == 0 {
 		return outcome{} // released, or not here any more
 	}
-	it.before, it.agreed = it.agreed, time.Time{} // which giveUp restores if this survey says the same
+	if f := it.farewell; f != nil {
+		f.before, f.agreed = f.agreed, time.Time{} // giveUp restores it if this survey says the same
+	}
 	c := judge(s, r.bench(it, it.Coding, it.Code))
 	want := r.wanted(s.table, it.Code)
 	r.note(it, c)
@@ -158,12 +160,13 @@ func (r *Repairer) handOff(ctx context.Context, h fragstore.Held, to placement.M
 // giveUp trims own fragments once two surveys, far enough apart, have said that they can go, for the same reason.
 func (r *Repairer) giveUp(ctx context.Context, it *item, names []fragstore.Name, because dhash.Coding) outcome {
 	now := time.Now()
-	it.agreed = now
-	if !it.before.IsZero() && it.because == because {
-		it.agreed = it.before
+	f := it.parting()
+	f.agreed = now
+	if !f.before.IsZero() && f.because == because {
+		f.agreed = f.before
 	}
-	it.because = because
-	if rest := r.cfg.Confirm - now.Sub(it.agreed); rest > 0 {
+	f.because = because
+	if rest := r.cfg.Confirm - now.Sub(f.agreed); rest > 0 {
 		return later(rest)
 	}
 	n, err := r.cfg.Store.Trim(ctx, names, now)
