@@ -240,6 +240,9 @@ func TestQueueIsBounded(t *testing.T) {
 		if st := rep.Stats(); st.Queued != 100 || st.Urgent != 100 {
 			t.Errorf("%+v", st)
 		}
-		rep.Add([]repair.Candidate{{Code: dhash.Code{Need: 3, Total: 1}}})
+		rep.Add([]repair.Candidate{{Code: dhash.Code{Need: 3, Total: 1}}, {Code: usual, Present: 1, Stray: true}})
+		if st := rep.Stats(); st.Queued != 100 || st.Urgent != 100 {
+			t.Errorf("%+v", st)
+		}
 	})
 }

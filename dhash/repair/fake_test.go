@@ -240,6 +240,7 @@ func (s *swarm) read(score venti.Score) error {
 
 // sweep tells every member that answers about all it holds, as a sweep that counts exactly would.
 func (s *swarm) sweep(only ...*member) {
+	table := s.table()
 	s.mu.Lock()
 	live := map[dhash.Coding]map[int]bool{}
 	for _, m := range s.members {
@@ -259,7 +260,11 @@ func (s *swarm) sweep(only ...*member) {
 		}
 		for n, k := range m.held {
 			if len(k.claims) > 0 {
-				found[m] = append(found[m], repair.Candidate{Score: n.Score, Coding: n.Coding, Code: k.code, Present: len(live[n.Coding])})
+				c := repair.Candidate{Score: n.Score, Coding: n.Coding, Code: k.code, Present: len(live[n.Coding])}
+				if !table.Responsible(m.id, dhash.KeyOf(n.Score), k.code, 0) {
+					c.Present, c.Stray = 1, true
+				}
+				found[m] = append(found[m], c)
 			}
 		}
 	}

@@ -61,6 +61,42 @@ func TestStraysAreHandedToNewMembers(t *testing.T) {
 	})
 }
 
+// The swarm grows so fast that hardly any holder of a block is where others look for it.
+func TestFastGrowth(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 25)
+		var all []*codec.Encoded
+		for i := range 10 {
+			all = append(all, s.put(uint64(i), 1000, usual))
+		}
+		s.join(125)
+		for range 10 {
+			s.sweep()
+			s.together()
+			for _, enc := range all {
+				if n, _ := s.present(enc); n < 20 {
+					t.Fatalf("%d fragments of %s", n, enc.Score.Short())
+				}
+			}
+			time.Sleep(6 * time.Hour)
+		}
+		for _, enc := range all {
+			list := s.holders(enc)
+			for _, m := range list {
+				if !s.table().Responsible(m.id, dhash.KeyOf(enc.Score), usual, placement.Slack) {
+					t.Errorf("member %s is too far away to hold a fragment", m.id.Short())
+				}
+			}
+			if len(list) < 17 {
+				t.Errorf("%d holders of %s", len(list), enc.Score.Short())
+			}
+		}
+		if st := s.total(); st.Made > 100 { // what was out of sight was made in vain, but not again and again
+			t.Errorf("%d fragments made", st.Made)
+		}
+	})
+}
+
 func TestReceiverThatForgetsGetsNothingTrimmed(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
@@ -210,7 +246,7 @@ func TestConfirmationsBeginAnew(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 60)
 		enc := s.put(1, 1000, usual)
-		stray := s.members[slices.IndexFunc(s.members, func(m *member) bool { return len(m.holds(enc.Coding)) == 0 })]
+		stray := s.byID[s.table().Holders(dhash.KeyOf(enc.Score), usual, 3)[22].ID]
 		f := enc.Fragment(4)
 		stray.keep(cl, &f, enc.Coding)
 		list := s.holders(enc)

@@ -13,6 +13,7 @@ type count struct {
 	view    View
 	claimed int   // like view.Present, of those that the owner claims
 	missing []int // fragments that are not present, those that absent members are likely to have last
+	far     bool  // this member is not among those asked by others, and does not see what they see
 
 	sources []holding                // of the coding, in the order of placement, wherever there are any
 	inUse   []placement.Member       // hold one, or are absent and may: they get no other one
@@ -79,6 +80,7 @@ func (t *tally) order() (list []placement.Member, near int) {
 	for _, m := range list {
 		in[m.ID] = true
 	}
+	t.far = !in[t.self]
 	for id, h := range t.of {
 		if !in[id] {
 			list = append(list, h[0].member)
@@ -92,27 +94,28 @@ func (t *tally) order() (list []placement.Member, near int) {
 func (t *tally) take(m placement.Member, near bool) {
 	holds, retires := t.of[m.ID], t.retiring(m.ID)
 	answers := m.ID == t.self || t.asked[m.ID] && !t.silent[m.ID]
+	keep := slices.IndexFunc(holds, func(h holding) bool { return h.marked }) // trash takes nobody's place
 	t.sources = append(t.sources, holds...)
 	if !retires {
 		t.stays(m, holds)
 	}
-	if len(holds) > 0 || !answers {
+	if keep >= 0 || !answers {
 		t.inUse = append(t.inUse, m)
 	}
 	// A full member that has nothing is stood in for by the next, and one that retires by whoever there will be.
-	if !near || retires || t.places == t.code.Total || m.Full && len(holds) == 0 && answers {
+	if !near || retires || t.places == t.code.Total || m.Full && keep < 0 && answers {
 		t.strays = append(t.strays, movesOf(m.ID, holds)...)
-		if near && !retires && !m.Full && answers && len(holds) == 0 {
+		if near && !retires && !m.Full && answers && keep < 0 {
 			t.spill = append(t.spill, m)
 		}
 		return
 	}
-	switch keep := slices.IndexFunc(holds, func(h holding) bool { return h.marked }); {
+	switch {
 	case !answers:
 		t.absent = append(t.absent, t.places)
-	case len(holds) == 0:
+	case keep < 0:
 		t.empty = append(t.empty, m)
-	case keep >= 0:
+	default:
 		if index := holds[keep].held.Index; t.keeper[index] == "" {
 			t.keeper[index] = m.ID
 		}
@@ -200,9 +203,13 @@ func missing(c dhash.Code, present [dhash.MaxTotal]bool, silent []int) []int {
 	return append(sure, perhaps...)
 }
 
-// ahead returns which of the empty places is that of the fragment that a member should hand over.
+// ahead returns which of the empty places is that of the fragment that a member should hand over. All who see the same
+// moves give each a place of its own; a member that is too far away to see those of others goes by the fragment's number.
 func (c *count) ahead(mv move) (to placement.Member, ok bool) {
 	i := slices.Index(c.moves, mv)
+	if c.far && len(c.empty) > 0 {
+		i = mv.index % len(c.empty)
+	}
 	if i < 0 || i >= len(c.empty) {
 		return to, false
 	}

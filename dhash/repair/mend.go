@@ -73,7 +73,9 @@ func (r *Repairer) distribute(ctx context.Context, it *item, enc *codec.Encoded,
 	if err != nil {
 		return 0, err
 	}
-	room := slices.DeleteFunc(slices.Concat(c.empty, c.spill), func(m placement.Member) bool { return bad[m.ID] })
+	room := slices.DeleteFunc(slices.Concat(c.empty, c.spill), func(m placement.Member) bool {
+		return bad[m.ID] || slices.ContainsFunc(indices, func(i int) bool { return c.revive[i].ID == m.ID })
+	})
 	inUse := slices.Clone(c.inUse)
 	var last error
 	for len(indices) > 0 {
@@ -87,8 +89,8 @@ func (r *Repairer) distribute(ctx context.Context, it *item, enc *codec.Encoded,
 				}
 				m = room[n]
 				room = slices.Delete(room, n, n+1)
-				inUse = append(inUse, m)
 			}
+			inUse = append(inUse, m)
 			trips = append(trips, &trip{index: i, to: m})
 		}
 		if len(trips) == 0 {

@@ -16,6 +16,9 @@ type Candidate struct {
 	Coding  dhash.Coding
 	Code    dhash.Code
 	Present int // about how many different fragments are held by members that answer
+
+	// Stray says that nobody has counted: it is only that this member holds a fragment that others should hold.
+	Stray bool
 }
 
 // What is tried again waits from the first to the second time, twice as long after each failure.
@@ -84,7 +87,7 @@ const (
 // classOf returns the class of a candidate. What is above its threshold is here because it is to be coded anew or
 // lies where it should not: that costs nothing to put off.
 func classOf(c Candidate, vital bool) int {
-	if c.Present <= c.Code.Threshold() && c.Present < c.Code.Total {
+	if !c.Stray && c.Present <= c.Code.Threshold() && c.Present < c.Code.Total {
 		class := max(0, c.Present-c.Code.Need+1)
 		if c.Present > UrgentLine(c.Code) {
 			class = max(class, urgentClass+1)
@@ -127,7 +130,7 @@ func newQueue(limit int) *queue { return &queue{limit: limit, items: map[key]*it
 // add takes a candidate in, or notes its news if it is known. What has changed is looked at soon.
 func (q *queue) add(c Candidate, vital bool, now time.Time) {
 	if it := q.items[key{c.Score, c.Coding}]; it != nil {
-		if it.at < 0 || it.Present == c.Present {
+		if it.at < 0 || it.Present == c.Present || c.Stray {
 			return // being worked at, or no news
 		}
 		heap.Remove(&q.heaps[it.class], it.at)

@@ -53,6 +53,9 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 	if it.lost {
 		return failed(errLost)
 	}
+	if c.far {
+		return r.arrange(ctx, it, s, c) // those that see more of the block will mend it
+	}
 	action, n := r.decide(c, want)
 	if (action == Mend || action == Recode) && !r.afford() {
 		return outcome{keep: true, poor: true}
@@ -83,8 +86,8 @@ func (r *Repairer) note(it *item, c *count) {
 	action, _ := Decide(v, dhash.Code{}, 0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	it.Present = v.Present
-	it.lost = v.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
+	it.Present, it.Stray = v.Present, c.far
+	it.lost = !c.far && v.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
 	switch {
 	case action == Nothing && c.claimed > it.Code.Threshold():
 		it.short = time.Time{}
