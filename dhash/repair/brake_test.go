@@ -49,7 +49,8 @@ func TestBudget(t *testing.T) {
 		if st.Repaired < 5 || st.Waiting != 0 {
 			t.Errorf("%d repaired in %v, %d waiting", st.Repaired, took, st.Waiting)
 		}
-		if least := time.Duration(float64(st.Mend.Read+st.Mend.Written-rate-one) / rate * float64(time.Second)); took < least {
+		least := time.Duration(float64(st.Mend.Read+st.Mend.Written-rate-one) / rate * float64(time.Second))
+		if took < least {
 			t.Errorf("it took %v, want %v at least", took, least)
 		}
 		cancel()
@@ -215,7 +216,8 @@ func TestQueueIsBounded(t *testing.T) {
 		add := func(n, present int) {
 			var list []repair.Candidate
 			for i := range n {
-				list = append(list, repair.Candidate{Score: venti.Score{byte(i), byte(i >> 8), byte(present)}, Code: usual, Present: present})
+				score := venti.Score{byte(i), byte(i >> 8), byte(present)}
+				list = append(list, repair.Candidate{Score: score, Code: usual, Present: present})
 			}
 			rep.Add(list)
 		}

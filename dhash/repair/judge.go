@@ -142,8 +142,8 @@ func (t *tally) stays(m placement.Member, holds []holding) {
 	}
 }
 
-// different returns which fragments are held by members that stay, if each counts for one: whatever a member says, its loss
-// is that of one fragment, and a liar adds no more. Those that hold one each are counted first.
+// different returns which fragments are held by members that stay, if each counts for one: whatever a member says, its
+// loss is that of one fragment, and a liar adds no more. Those that hold one each are counted first.
 func (t *tally) different(counts func(holding) bool) (set [dhash.MaxTotal]bool, n int) {
 	for _, several := range []bool{false, true} {
 		for _, id := range t.staying {
@@ -204,7 +204,8 @@ func missing(c dhash.Code, present [dhash.MaxTotal]bool, silent []int) []int {
 }
 
 // ahead returns which of the empty places is that of the fragment that a member should hand over. All who see the same
-// moves give each a place of its own; a member that is too far away to see those of others goes by the fragment's number.
+// moves give each a place of its own; a member that is too far away to see those of others goes by the fragment's
+// number.
 func (c *count) ahead(mv move) (to placement.Member, ok bool) {
 	i := slices.Index(c.moves, mv)
 	if c.far && len(c.empty) > 0 {

@@ -74,8 +74,8 @@ func (it *item) parting() *farewell {
 
 func (it *item) key() key { return key{it.Score, it.Coding} }
 
-// The classes of items, the most pressing first: first those of which Need−1 or fewer fragments are left, then those with
-// Need, and so on; then whole ones that are to be coded anew; then those that are only in the wrong place.
+// The classes of items, the most pressing first: first those of which Need−1 or fewer fragments are left, then those
+// with Need, and so on; then whole ones that are to be coded anew; then those that are only in the wrong place.
 const (
 	urgentClass = 4 // up to three more than Need, and the urgent line
 	shortClass  = dhash.MaxTotal + 1

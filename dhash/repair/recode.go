@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/codec"
 	"ventidhash/dhash/fragstore"
+	"ventidhash/venti"
 )
 
 // recode codes the block of an item anew. The old fragments stay; see replaced.
@@ -32,8 +34,8 @@ func (r *Repairer) recode(ctx context.Context, it *item, s *sight, c *count, wan
 	return r.spread(ctx, it, s, enc, byRecode)
 }
 
-// spread places all fragments of a coding that is to take the place of the item's, as far as they are not there yet. The
-// claims go with them.
+// spread places all fragments of a coding that is to take the place of the item's, as far as they are not there yet.
+// The claims go with them.
 func (r *Repairer) spread(ctx context.Context, it *item, s *sight, enc *codec.Encoded, why cause) outcome {
 	c := judge(s, r.bench(it, enc.Coding, enc.Code))
 	placed, err := r.distribute(ctx, it, enc, c.missing, c, nil, why)
@@ -41,8 +43,8 @@ func (r *Repairer) spread(ctx context.Context, it *item, s *sight, enc *codec.En
 	case errors.Is(err, errReleased):
 		return outcome{}
 	case c.view.Present+placed < enc.Code.Threshold():
-		return failed(fmt.Errorf("coding block %s anew as %s: only %d of its fragments are placed: %w", it.Score.Short(), enc.Code,
-			c.view.Present+placed, err))
+		return failed(fmt.Errorf("coding block %s anew as %s: only %d of its fragments are placed: %w", it.Score.Short(),
+			enc.Code, c.view.Present+placed, cmp.Or(err, venti.ErrUnavailable)))
 	}
 	it.parting().proven = enc.Coding
 	r.tally(func(s *Stats) { s.Recoded++ })
@@ -50,9 +52,9 @@ func (r *Repairer) spread(ctx context.Context, it *item, s *sight, enc *codec.En
 }
 
 // replaced gives up this member's fragments of an item whose coding is not wanted any more once another coding of the
-// block has been found at its threshold in two surveys, and has been read whole: no word of others is taken for it, since
-// whoever plants junk could else have the block thrown away. ok says that the other coding is there, so nothing else has
-// to be done about the item.
+// block has been found at its threshold in two surveys, and has been read whole: no word of others is taken for it,
+// since whoever plants junk could else have the block thrown away. ok says that the other coding is there, so nothing
+// else has to be done about the item.
 func (r *Repairer) replaced(ctx context.Context, it *item, s *sight, want dhash.Code) (out outcome, ok bool) {
 	coding, c := r.successor(it, s, want)
 	if c == nil {
@@ -81,8 +83,8 @@ func (r *Repairer) replaced(ctx context.Context, it *item, s *sight, want dhash.
 	return r.giveUp(ctx, it, names, coding), true
 }
 
-// successor returns another coding of an item's block that the owner claims, that is at its threshold, and that can take
-// the item's place: one of the wanted code, or any where the item's own fragments are not enough or junk.
+// successor returns another coding of an item's block that the owner claims, that is at its threshold, and that can
+// take the item's place: one of the wanted code, or any where the item's own fragments are not enough or junk.
 func (r *Repairer) successor(it *item, s *sight, want dhash.Code) (coding dhash.Coding, c *count) {
 	holders := map[dhash.Coding]int{}
 	for _, h := range s.held {

@@ -50,8 +50,8 @@ func claimsOf(own []fragstore.Held, coding dhash.Coding) []dhash.Claim {
 	return nil
 }
 
-// asker returns the owner on whose behalf members are asked: one whose marks tell. With marks of zeros it cannot be told
-// what an owner claims, so they are taken to claim all; told says whether it can.
+// asker returns the owner on whose behalf members are asked: one whose marks tell. With marks of zeros it cannot be
+// told what an owner claims, so they are taken to claim all; told says whether it can.
 func asker(claims []dhash.Claim) (owner dhash.Owner, told bool) {
 	for _, c := range claims {
 		if c.Mark != [16]byte{} {
@@ -68,8 +68,8 @@ type inquiry struct {
 	which  []int
 }
 
-// survey asks all that might hold fragments of the items, and returns what it has seen of each in their order. Members that
-// do not answer are silent. An error means that this member's own disk failed, or that ctx ended.
+// survey asks all that might hold fragments of the items, and returns what it has seen of each in their order. Members
+// that do not answer are silent. An error means that this member's own disk failed, or that ctx ended.
 func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 	scores := make([]venti.Score, len(items))
 	for i, it := range items {
@@ -85,7 +85,8 @@ func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 	known := map[dhash.ID]map[dhash.Owner]*inquiry{}
 	for i, it := range items {
 		s := &sights[i]
-		*s = sight{key: dhash.KeyOf(it.Score), table: table, own: own[i], asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
+		*s = sight{key: dhash.KeyOf(it.Score), table: table, own: own[i],
+			asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
 		if s.claims = claimsOf(own[i], it.Coding); len(s.claims) == 0 {
 			continue // not this member's any more
 		}
@@ -194,6 +195,6 @@ func (r *Repairer) wanted(table *placement.Table, c dhash.Code) dhash.Code {
 	return Wanted(r.cfg.Policy(), table.Len(), c)
 }
 
-// trashPatience is how long what members hold without a claim counts as held. It may have been released there, by an owner
-// whose word has not come here yet; later it is taken for what it is about to be, gone.
+// trashPatience is how long what members hold without a claim counts as held. It may have been released there, by an
+// owner whose word has not come here yet; later it is taken for what it is about to be, gone.
 const trashPatience = 72 * time.Hour

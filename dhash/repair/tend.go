@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	errLost = fmt.Errorf("%w: fewer fragments are held by members that answer than it takes; it is tried again, and when members "+
-		"come back", venti.ErrUnavailable)
-	errJunk = fmt.Errorf("%w: the fragments fit together and are not the block: whoever stored them planted junk; it is not repaired",
-		venti.ErrCorrupt)
+	errLost = fmt.Errorf("%w: fewer fragments are held by members that answer than it takes; it is tried again, also when "+
+		"members come back", venti.ErrUnavailable)
+	errJunk = fmt.Errorf("%w: the fragments fit together and are not the block: whoever stored them planted junk; it is "+
+		"not repaired", venti.ErrCorrupt)
 	errReleased = errors.New("nobody claims the block any more")
 )
 
