@@ -343,4 +343,3 @@ func TestReleaseUnderWayIsNotUndone(t *testing.T) {
 		s.full(enc, 20)
 	})
 }
-

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ventidhash/dhash/codec"
-	"ventidhash/dhash/repair"
 )
 
 func TestFullMembersAreStoodInFor(t *testing.T) {
