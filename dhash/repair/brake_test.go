@@ -172,6 +172,26 @@ func TestMassFailureBrakeEndsAfterTheGrace(t *testing.T) {
 	})
 }
 
+func TestRunTakesNews(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 30)
+		enc := s.put(1, 2000, usual)
+		s.lose(enc, 6, wipe)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		m := s.holders(enc)[0]
+		go func() { ended <- m.rep.Run(ctx) }()
+		time.Sleep(time.Hour)
+		s.sweep()
+		time.Sleep(time.Second)
+		s.full(enc, 20)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Members that leave one after the other, and a node that starts while it is cut off.
 func TestBrakeTellsSlowFromSudden(t *testing.T) {
 	within(t, func(t *testing.T) {

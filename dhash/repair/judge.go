@@ -13,6 +13,7 @@ type count struct {
 	view    View
 	claimed int   // like view.Present, of those that the owner claims
 	missing []int // fragments that are not present, those that absent members are likely to have last
+	scarce  bool  // there are fewer members than fragments
 	far     bool  // this member is not among those asked by others, and does not see what they see
 
 	sources []holding                // of the coding, in the order of placement, wherever there are any
@@ -171,6 +172,7 @@ func (t *tally) finish() *count {
 			c.moves = append(c.moves, mv)
 		}
 	}
+	c.scarce = t.places < t.code.Total
 	_, c.claimed = t.different(func(h holding) bool { return h.marked })
 	present, n := t.different(func(h holding) bool { return h.marked || t.trash })
 	c.view.Present, c.view.Absent = n, min(len(t.absent), t.code.Total-n)

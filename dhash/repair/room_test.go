@@ -133,7 +133,7 @@ func TestRandomLossesAreRepaired(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 45)
 		var all []*codec.Encoded
-		for i := range 30 {
+		for i := range 15 {
 			c := usual
 			if i%3 == 0 {
 				c.Need = 4

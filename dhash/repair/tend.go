@@ -128,7 +128,7 @@ func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) ou
 		}
 		switch keeper := c.keeper[h.Index]; {
 		case keeper == r.cfg.Self:
-		case keeper != "":
+		case keeper != "" || r.mayGo(c):
 			spare = append(spare, h.Name)
 		case !r.afford():
 			out = outcome{keep: true, poor: true}
@@ -145,6 +145,13 @@ func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) ou
 		return r.giveUp(ctx, it, spare, dhash.Coding{})
 	}
 	return out
+}
+
+// mayGo reports whether this member retires and nobody is left who could take its fragment: all members that stay have
+// one, and these are more than the threshold.
+func (r *Repairer) mayGo(c *count) bool {
+	return r.cfg.Retiring(r.cfg.Self) && c.scarce && len(c.empty) == 0 && c.view.Absent == 0 &&
+		c.claimed > c.view.Code.Threshold()
 }
 
 // handOff sends an own fragment to the member that should hold it, without decoding anything.
