@@ -2,8 +2,8 @@ package repair
 
 import "time"
 
-// A budget is a token bucket that may go into debt: whoever finds it above zero may spend what it takes, and the next one
-// waits until that is paid. So a block of any size passes at any rate, and the average is kept.
+// A budget is a token bucket that may go into debt: whoever finds it above zero may spend what it takes, and the next
+// one waits until that is paid. So a block of any size passes at any rate, and the average is kept.
 type budget struct {
 	rate  float64 // bytes a second
 	level float64 // bytes that may be spent

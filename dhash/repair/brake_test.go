@@ -49,7 +49,8 @@ func TestBudget(t *testing.T) {
 		if st.Repaired < 5 || st.Waiting != 0 {
 			t.Errorf("%d repaired in %v, %d waiting", st.Repaired, took, st.Waiting)
 		}
-		if least := time.Duration(float64(st.Mend.Read+st.Mend.Written-rate-one) / rate * float64(time.Second)); took < least {
+		least := time.Duration(float64(st.Mend.Read+st.Mend.Written-rate-one) / rate * float64(time.Second))
+		if took < least {
 			t.Errorf("it took %v, want %v at least", took, least)
 		}
 		cancel()
@@ -160,7 +161,7 @@ func TestMassFailureBrakeEndsAfterTheGrace(t *testing.T) {
 			t.Fatal("repaired within the grace period")
 		}
 		for _, m := range lost {
-			m.gone = true
+			leave(m)
 		}
 		time.Sleep(20 * time.Minute)
 		cancel()
@@ -168,6 +169,26 @@ func TestMassFailureBrakeEndsAfterTheGrace(t *testing.T) {
 			t.Error(err)
 		}
 		s.full(enc, 20)
+	})
+}
+
+func TestRunTakesNews(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 30)
+		enc := s.put(1, 2000, usual)
+		s.lose(enc, 6, wipe)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		m := s.holders(enc)[0]
+		go func() { ended <- m.rep.Run(ctx) }()
+		time.Sleep(time.Hour)
+		s.sweep()
+		time.Sleep(time.Second)
+		s.full(enc, 20)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -215,7 +236,8 @@ func TestQueueIsBounded(t *testing.T) {
 		add := func(n, present int) {
 			var list []repair.Candidate
 			for i := range n {
-				list = append(list, repair.Candidate{Score: venti.Score{byte(i), byte(i >> 8), byte(present)}, Code: usual, Present: present})
+				score := venti.Score{byte(i), byte(i >> 8), byte(present)}
+				list = append(list, repair.Candidate{Score: score, Code: usual, Present: present})
 			}
 			rep.Add(list)
 		}
@@ -240,6 +262,9 @@ func TestQueueIsBounded(t *testing.T) {
 		if st := rep.Stats(); st.Queued != 100 || st.Urgent != 100 {
 			t.Errorf("%+v", st)
 		}
-		rep.Add([]repair.Candidate{{Code: dhash.Code{Need: 3, Total: 1}}})
+		rep.Add([]repair.Candidate{{Code: dhash.Code{Need: 3, Total: 1}}, {Code: usual, Present: 1, Stray: true}})
+		if st := rep.Stats(); st.Queued != 100 || st.Urgent != 100 {
+			t.Errorf("%+v", st)
+		}
 	})
 }

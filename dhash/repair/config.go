@@ -15,8 +15,8 @@ import (
 	"ventidhash/venti"
 )
 
-// Peers is what a Repairer needs of the wire: a *peer.Client. All methods may be called from many goroutines, and return
-// when ctx ends. They are never called for the member itself.
+// Peers is what a Repairer needs of the wire: a *peer.Client. All methods may be called from many goroutines, and
+// return when ctx ends. They are never called for the member itself.
 type Peers interface {
 	Have(ctx context.Context, from dhash.ID, o dhash.Owner, scores []venti.Score) ([][]dhash.Held, error)
 	Get(ctx context.Context, from dhash.ID, w peer.Want) (*dhash.Fragment, dhash.Coding, error)
@@ -45,11 +45,11 @@ type Config struct {
 	Policy func() codec.Policy
 
 	// Roster returns how many members answer now, and how many are known that are not gone. When most of them vanish at
-	// once nothing is repaired (see the package comment). Nil does without that brake.
+	// once nothing is repaired (see the package comment). It must be quick. Nil does without that brake.
 	Roster func() (alive, known int)
 
-	// Retiring reports whether a member is about to leave: it is a source, but what it holds does not count any more, and
-	// it gets nothing. Nil: nobody is.
+	// Retiring reports whether a member is about to leave: it is a source, but what it holds does not count any more,
+	// and it gets nothing. Nil: nobody is.
 	Retiring func(dhash.ID) bool
 
 	// Rate is how many bytes of fragments a second are fetched and sent, on average, for everything that is not urgent.
@@ -57,14 +57,14 @@ type Config struct {
 	Rate int64
 
 	// Queue is how many codings of blocks are remembered that have to be looked at. Zero means 131,072, which take some
-	// 40 MiB.
+	// 55 MiB.
 	Queue int
 
 	// Takeover is the time after which the next closest holder acts beside the closest one. Zero means 15 minutes.
 	Takeover time.Duration
 
-	// Confirm is how far two surveys must be apart that both say that this member's fragment can be given up. Zero means
-	// 6 hours, the time between two sweeps.
+	// Confirm is how far two surveys must be apart that both say that this member's fragment can be given up. Zero
+	// means 6 hours, the time between two sweeps.
 	Confirm time.Duration
 
 	// Grace is how long a member must have been silent to count as gone, and the longest time that this node takes

@@ -50,11 +50,11 @@ func (a Action) String() string {
 // needed, but less than the threshold, at which a swarm too small for that is content.
 func UrgentLine(c dhash.Code) int { return min(c.Need+3, c.Threshold()-1) }
 
-// Decide returns what this member should do about a block, and how many fragments it should make of it, the missing ones
-// being those that are neither present nor absent. If it is urgent they are at least as many as the present ones lack to
-// the threshold, whoever may return. takeover is the time after which the next closest holder acts beside the
-// closest one. want is the code that the policy gives to such a block today; the zero Code wants nothing. Decide is pure,
-// and the same in the swarm and in its simulation.
+// Decide returns what this member should do about a block, and how many fragments it should make of it, the missing
+// ones being those that are neither present nor absent. If it is urgent they are at least as many as the present ones
+// lack to the threshold, whoever may return. takeover is the time after which the next closest holder acts beside the
+// closest one. want is the code that the policy gives to such a block today; the zero Code wants nothing. Decide is
+// pure, and the same in the swarm and in its simulation.
 func Decide(v View, want dhash.Code, takeover time.Duration) (Action, int) {
 	c := v.Code
 	switch {

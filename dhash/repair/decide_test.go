@@ -12,34 +12,37 @@ import (
 func TestDecide(t *testing.T) {
 	code := func(k, n int) dhash.Code { return dhash.Code{Need: k, Total: n} }
 	const hour = time.Hour
+	type view = repair.View
+	var none dhash.Code
+	usual := code(8, 20)
 	for _, c := range []struct {
 		name   string
-		view   repair.View
+		view   view
 		want   dhash.Code
 		action repair.Action
 		count  int
 	}{
-		{"whole", repair.View{Code: code(8, 20), Present: 20, Claimed: true}, dhash.Code{}, repair.Nothing, 0},
-		{"one above the threshold", repair.View{Code: code(8, 20), Present: 17, Claimed: true}, dhash.Code{}, repair.Nothing, 0},
-		{"at the threshold", repair.View{Code: code(8, 20), Present: 16, Claimed: true}, dhash.Code{}, repair.Mend, 4},
-		{"absent ones count", repair.View{Code: code(8, 20), Present: 13, Absent: 4, Claimed: true}, dhash.Code{}, repair.Nothing, 0},
-		{"absent ones are not made", repair.View{Code: code(8, 20), Present: 13, Absent: 3, Claimed: true}, dhash.Code{}, repair.Mend, 4},
-		{"urgent, whoever may return", repair.View{Code: code(8, 20), Present: 11, Absent: 9, Claimed: true}, dhash.Code{}, repair.Urgent, 5},
-		{"urgent, nobody returns", repair.View{Code: code(8, 20), Present: 11, Claimed: true}, dhash.Code{}, repair.Urgent, 9},
-		{"the last that will do", repair.View{Code: code(8, 20), Present: 8, Claimed: true}, dhash.Code{}, repair.Urgent, 12},
-		{"one too few", repair.View{Code: code(8, 20), Present: 7, Claimed: true}, dhash.Code{}, repair.Wait, 0},
-		{"released", repair.View{Code: code(8, 20), Present: 9}, dhash.Code{}, repair.Nothing, 0},
-		{"another one's turn", repair.View{Code: code(8, 20), Present: 10, Claimed: true, Rank: 2, Short: 2*hour - 1}, dhash.Code{},
+		{"whole", view{Code: usual, Present: 20, Claimed: true}, none, repair.Nothing, 0},
+		{"one above the threshold", view{Code: usual, Present: 17, Claimed: true}, none, repair.Nothing, 0},
+		{"at the threshold", view{Code: usual, Present: 16, Claimed: true}, none, repair.Mend, 4},
+		{"absent ones count", view{Code: usual, Present: 13, Absent: 4, Claimed: true}, none, repair.Nothing, 0},
+		{"absent ones are not made", view{Code: usual, Present: 13, Absent: 3, Claimed: true}, none, repair.Mend, 4},
+		{"urgent, whoever may return", view{Code: usual, Present: 11, Absent: 9, Claimed: true}, none, repair.Urgent, 5},
+		{"urgent, nobody returns", view{Code: usual, Present: 11, Claimed: true}, none, repair.Urgent, 9},
+		{"the last that will do", view{Code: usual, Present: 8, Claimed: true}, none, repair.Urgent, 12},
+		{"one too few", view{Code: usual, Present: 7, Claimed: true}, none, repair.Wait, 0},
+		{"released", view{Code: usual, Present: 9}, none, repair.Nothing, 0},
+		{"another one's turn", view{Code: usual, Present: 10, Claimed: true, Rank: 2, Short: 2*hour - 1}, none,
 			repair.Wait, 0},
-		{"its turn has come", repair.View{Code: code(8, 20), Present: 10, Claimed: true, Rank: 2, Short: 2 * hour}, dhash.Code{},
+		{"its turn has come", view{Code: usual, Present: 10, Claimed: true, Rank: 2, Short: 2 * hour}, none,
 			repair.Urgent, 10},
-		{"stronger code wanted", repair.View{Code: code(3, 10), Present: 10, Claimed: true}, code(8, 20), repair.Recode, 20},
-		{"weaker code wanted", repair.View{Code: code(8, 20), Present: 20, Claimed: true}, code(3, 10), repair.Nothing, 0},
-		{"short first, then coded anew", repair.View{Code: code(3, 10), Present: 6, Claimed: true}, code(8, 20), repair.Urgent, 4},
-		{"copies, one gone", repair.View{Code: code(1, 3), Present: 2, Claimed: true}, dhash.Code{}, repair.Mend, 1},
-		{"copies, one left", repair.View{Code: code(1, 3), Present: 1, Claimed: true}, dhash.Code{}, repair.Urgent, 2},
-		{"no redundancy", repair.View{Code: code(3, 3), Present: 3, Claimed: true}, dhash.Code{}, repair.Nothing, 0},
-		{"alone", repair.View{Code: code(1, 1), Present: 1, Claimed: true}, dhash.Code{}, repair.Nothing, 0},
+		{"stronger code wanted", view{Code: code(3, 10), Present: 10, Claimed: true}, usual, repair.Recode, 20},
+		{"weaker code wanted", view{Code: usual, Present: 20, Claimed: true}, code(3, 10), repair.Nothing, 0},
+		{"short first, then coded anew", view{Code: code(3, 10), Present: 6, Claimed: true}, usual, repair.Urgent, 4},
+		{"copies, one gone", view{Code: code(1, 3), Present: 2, Claimed: true}, none, repair.Mend, 1},
+		{"copies, one left", view{Code: code(1, 3), Present: 1, Claimed: true}, none, repair.Urgent, 2},
+		{"no redundancy", view{Code: code(3, 3), Present: 3, Claimed: true}, none, repair.Nothing, 0},
+		{"alone", view{Code: code(1, 1), Present: 1, Claimed: true}, none, repair.Nothing, 0},
 	} {
 		action, count := repair.Decide(c.view, c.want, hour)
 		if action != c.action || count != c.count {

@@ -43,17 +43,20 @@ type arrival struct {
 	err      error
 }
 
-// fetch gets as many different fragments as give the block, this member's own first and then from the members that answer
-// soonest. It also returns the members whose fragments were bad, or not there.
-func (r *Repairer) fetch(ctx context.Context, score venti.Score, coding dhash.Coding, c *count, why cause) ([]*dhash.Fragment,
-	map[dhash.ID]bool, error) {
+// fetch gets as many different fragments as give the block, this member's own first and then from the members that
+// answer soonest. It also returns the members whose fragments were bad, or not there.
+func (r *Repairer) fetch(ctx context.Context, score venti.Score, coding dhash.Coding, c *count,
+	why cause) ([]*dhash.Fragment, map[dhash.ID]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*r.cfg.Timeout)
-	f := &fetching{r: r, ctx: ctx, score: score, coding: coding, code: c.view.Code, why: why, got: map[int]*dhash.Fragment{},
-		bad: map[dhash.ID]bool{}, flying: map[dhash.ID]int{}, results: make(chan arrival)}
+	f := &fetching{r: r, ctx: ctx, score: score, coding: coding, code: c.view.Code, why: why,
+		got: map[int]*dhash.Fragment{}, bad: map[dhash.ID]bool{}, flying: map[dhash.ID]int{}, results: make(chan arrival)}
 	for _, h := range c.sources {
 		if h.member.ID != r.cfg.Self {
 			f.queue = append(f.queue, h)
-		} else if own, _, err := r.ownFragment(ctx, fragstore.Name{Score: score, Coding: coding, Index: h.held.Index}); err == nil {
+			continue
+		}
+		name := fragstore.Name{Score: score, Coding: coding, Index: h.held.Index}
+		if own, _, err := r.ownFragment(ctx, name); err == nil {
 			f.got[own.Index] = own
 		}
 	}
@@ -74,8 +77,8 @@ func (r *Repairer) fetch(ctx context.Context, score venti.Score, coding dhash.Co
 	return list, f.bad, nil
 }
 
-// byLatency orders holdings by how soon an answer is to be expected. Members that have not been read from come first, so
-// that they are known.
+// byLatency orders holdings by how soon an answer is to be expected. Members that have not been read from come first,
+// so that they are known.
 func (r *Repairer) byLatency(list []holding) {
 	mean := make(map[dhash.ID]time.Duration, len(list))
 	for _, h := range list {

@@ -61,6 +61,42 @@ func TestStraysAreHandedToNewMembers(t *testing.T) {
 	})
 }
 
+// The swarm grows so fast that hardly any holder of a block is where others look for it.
+func TestFastGrowth(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 25)
+		var all []*codec.Encoded
+		for i := range 5 {
+			all = append(all, s.put(uint64(i), 1000, usual))
+		}
+		s.join(125)
+		for range 10 {
+			s.sweep()
+			s.together()
+			for _, enc := range all {
+				if n, _ := s.present(enc); n < 20 {
+					t.Fatalf("%d fragments of %s", n, enc.Score.Short())
+				}
+			}
+			time.Sleep(6 * time.Hour)
+		}
+		for _, enc := range all {
+			list := s.holders(enc)
+			for _, m := range list {
+				if !s.table().Responsible(m.id, dhash.KeyOf(enc.Score), usual, placement.Slack) {
+					t.Errorf("member %s is too far away to hold a fragment", m.id.Short())
+				}
+			}
+			if len(list) < 17 {
+				t.Errorf("%d holders of %s", len(list), enc.Score.Short())
+			}
+		}
+		if st := s.total(); st.Made > 50 { // what was out of sight was made in vain, but not again and again
+			t.Errorf("%d fragments made", st.Made)
+		}
+	})
+}
+
 func TestReceiverThatForgetsGetsNothingTrimmed(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
@@ -115,6 +151,48 @@ func TestRetiringMembersAreEmptied(t *testing.T) {
 		}
 		for _, enc := range all {
 			if n, _ := s.present(enc); n != 20 {
+				t.Errorf("%d fragments of %s", n, enc.Score.Short())
+			}
+		}
+	})
+}
+
+// In a swarm of as many members as fragments nobody can take those of one that retires. It goes all the same, unless
+// the block would be at its threshold then.
+func TestRetiringFromASmallSwarm(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 20)
+		var all []*codec.Encoded
+		for i := range 5 {
+			all = append(all, s.put(uint64(i), 1000, usual))
+		}
+		retire := func(n int) (left int) {
+			for _, m := range s.members[:n] {
+				m.leaves = true
+			}
+			for range 4 {
+				s.sweep()
+				s.now()
+				time.Sleep(6 * time.Hour)
+			}
+			for _, m := range s.members[:n] {
+				left += len(m.held)
+				for _, k := range m.held {
+					if len(k.claims) == 0 {
+						left--
+					}
+				}
+			}
+			return left
+		}
+		if left := retire(3); left != 0 {
+			t.Errorf("%d fragments are kept by those that retire", left)
+		}
+		if left := retire(4); left != 5 {
+			t.Errorf("the fourth keeps %d fragments, want all 5", left)
+		}
+		for _, enc := range all {
+			if n, _ := s.present(enc); n != 17 {
 				t.Errorf("%d fragments of %s", n, enc.Score.Short())
 			}
 		}
@@ -208,27 +286,30 @@ func TestAllAtTheSameTime(t *testing.T) {
 // What two surveys say counts only if none between them says otherwise.
 func TestConfirmationsBeginAnew(t *testing.T) {
 	within(t, func(t *testing.T) {
-		s := newSwarm(t, 40)
+		s := newSwarm(t, 60)
 		enc := s.put(1, 1000, usual)
-		stray := s.members[slices.IndexFunc(s.members, func(m *member) bool { return len(m.holds(enc.Coding)) == 0 })]
+		stray := s.byID[s.table().Holders(dhash.KeyOf(enc.Score), usual, 3)[22].ID]
 		f := enc.Fragment(4)
 		stray.keep(cl, &f, enc.Coding)
-		keeper := s.byID[s.table().Holders(dhash.KeyOf(enc.Score), usual, 0)[4].ID]
+		list := s.holders(enc)
+		list = slices.DeleteFunc(list, func(m *member) bool { return m == stray })
 		s.sweep(stray)
 		s.now(stray)
-		time.Sleep(5 * time.Hour)
-		keeper.dead = true
-		stray.rep.Add([]repair.Candidate{{Score: enc.Score, Coding: enc.Coding, Code: usual, Present: 19}})
-		time.Sleep(time.Hour)
-		s.now(stray) // would be the second one
+		time.Sleep(6*time.Hour - 3*time.Minute)
+		for _, m := range list[4:14] { // the keeper of fragment 4, and others: the block is short, and another one's to mend
+			m.dead = true
+		}
+		time.Sleep(3 * time.Minute)
+		s.now(stray)
 		if len(stray.holds(enc.Coding)) != 1 {
 			t.Fatal("trimmed while the other holder is silent")
 		}
-		keeper.dead = false
-		s.sweep(stray)
-		time.Sleep(5 * time.Minute)
+		for _, m := range list[4:14] {
+			m.dead = false
+		}
+		time.Sleep(3 * time.Hour) // until it would have been its turn to mend
 		s.now(stray)
-		if len(stray.holds(enc.Coding)) != 1 {
+		if len(stray.holds(enc.Coding)) != 1 || stray.rep.Stats().Queued != 1 {
 			t.Fatal("trimmed after one survey")
 		}
 		time.Sleep(6 * time.Hour)
@@ -239,8 +320,8 @@ func TestConfirmationsBeginAnew(t *testing.T) {
 	})
 }
 
-// A block that is short and has strays: what is made does not go where the strays are going.
-func TestMendingLeavesRoomForStrays(t *testing.T) {
+// A block that is short and has strays.
+func TestMendingBesideStrays(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
 		var all []*codec.Encoded

@@ -11,8 +11,10 @@ import (
 // A count is what a survey amounts to for one coding of a block: pure data, made by judge.
 type count struct {
 	view    View
-	claimed int   // different fragments that the owner claims at members that answer and stay
+	claimed int   // like view.Present, of those that the owner claims
 	missing []int // fragments that are not present, those that absent members are likely to have last
+	scarce  bool  // there are fewer members than fragments
+	far     bool  // this member is not among those asked by others, and does not see what they see
 
 	sources []holding                // of the coding, in the order of placement, wherever there are any
 	inUse   []placement.Member       // hold one, or are absent and may: they get no other one
@@ -63,12 +65,11 @@ type tally struct {
 	*sight
 	bench
 	*count
-	of       map[dhash.ID][]holding // the fragments of each member, by index
-	present  [dhash.MaxTotal]bool
-	promised [dhash.MaxTotal]bool // claimed
-	places   int                  // taken by members that should hold a fragment
-	absent   []int                // of the places, those of members that do not answer
-	strays   []move
+	of      map[dhash.ID][]holding // the fragments of each member, by index
+	staying []dhash.ID             // members that hold something and do not retire
+	places  int                    // taken by members that should hold a fragment
+	absent  []int                  // of the places, those of members that do not answer
+	strays  []move
 }
 
 // order returns all members of a sight in the order of placement. Those after the first near are not among the members
@@ -80,6 +81,7 @@ func (t *tally) order() (list []placement.Member, near int) {
 	for _, m := range list {
 		in[m.ID] = true
 	}
+	t.far = !in[t.self]
 	for id, h := range t.of {
 		if !in[id] {
 			list = append(list, h[0].member)
@@ -93,27 +95,28 @@ func (t *tally) order() (list []placement.Member, near int) {
 func (t *tally) take(m placement.Member, near bool) {
 	holds, retires := t.of[m.ID], t.retiring(m.ID)
 	answers := m.ID == t.self || t.asked[m.ID] && !t.silent[m.ID]
+	keep := slices.IndexFunc(holds, func(h holding) bool { return h.marked }) // trash takes nobody's place
 	t.sources = append(t.sources, holds...)
 	if !retires {
-		t.fragments(m, holds)
+		t.stays(m, holds)
 	}
-	if len(holds) > 0 || !answers {
+	if keep >= 0 || !answers {
 		t.inUse = append(t.inUse, m)
 	}
 	// A full member that has nothing is stood in for by the next, and one that retires by whoever there will be.
-	if !near || retires || t.places == t.code.Total || m.Full && len(holds) == 0 && answers {
+	if !near || retires || t.places == t.code.Total || m.Full && keep < 0 && answers {
 		t.strays = append(t.strays, movesOf(m.ID, holds)...)
-		if near && !retires && !m.Full && answers && len(holds) == 0 {
+		if near && !retires && !m.Full && answers && keep < 0 {
 			t.spill = append(t.spill, m)
 		}
 		return
 	}
-	switch keep := slices.IndexFunc(holds, func(h holding) bool { return h.marked }); {
+	switch {
 	case !answers:
 		t.absent = append(t.absent, t.places)
-	case len(holds) == 0:
+	case keep < 0:
 		t.empty = append(t.empty, m)
-	case keep >= 0:
+	default:
 		if index := holds[keep].held.Index; t.keeper[index] == "" {
 			t.keeper[index] = m.ID
 		}
@@ -122,23 +125,42 @@ func (t *tally) take(m placement.Member, near bool) {
 	t.places++
 }
 
-// fragments counts what a member holds that stays.
-func (t *tally) fragments(m placement.Member, holds []holding) {
+// stays counts a member that holds something and does not retire.
+func (t *tally) stays(m placement.Member, holds []holding) {
+	if len(holds) == 0 {
+		return
+	}
+	t.staying = append(t.staying, m.ID)
 	claims := false
 	for _, h := range holds {
-		i := h.held.Index
-		if h.marked {
-			claims, t.promised[i] = true, true
-		}
-		if h.marked || t.trash {
-			t.present[i] = true
-		} else if t.revive[i].ID == "" {
-			t.revive[i] = m
+		claims = claims || h.marked
+		if _, ok := t.revive[h.held.Index]; !ok && !h.marked && !t.trash {
+			t.revive[h.held.Index] = m
 		}
 	}
 	if claims && m.ID != t.self && t.key.Compare(m.Key, t.self.Key()) < 0 {
 		t.view.Rank++
 	}
+}
+
+// different returns which fragments are held by members that stay, if each counts for one: whatever a member says, its
+// loss is that of one fragment, and a liar adds no more. Those that hold one each are counted first.
+func (t *tally) different(counts func(holding) bool) (set [dhash.MaxTotal]bool, n int) {
+	for _, several := range []bool{false, true} {
+		for _, id := range t.staying {
+			if len(t.of[id]) > 1 != several {
+				continue
+			}
+			for _, h := range t.of[id] {
+				if counts(h) && !set[h.held.Index] {
+					set[h.held.Index] = true
+					n++
+					break
+				}
+			}
+		}
+	}
+	return set, n
 }
 
 // finish returns the count.
@@ -150,16 +172,11 @@ func (t *tally) finish() *count {
 			c.moves = append(c.moves, mv)
 		}
 	}
-	for i := range t.code.Total {
-		if t.present[i] {
-			c.view.Present++
-		}
-		if t.promised[i] {
-			c.claimed++
-		}
-	}
-	c.view.Absent = min(len(t.absent), t.code.Total-c.view.Present)
-	c.missing = missing(t.code, t.present, t.absent)
+	c.scarce = t.places < t.code.Total
+	_, c.claimed = t.different(func(h holding) bool { return h.marked })
+	present, n := t.different(func(h holding) bool { return h.marked || t.trash })
+	c.view.Present, c.view.Absent = n, min(len(t.absent), t.code.Total-n)
+	c.missing = missing(t.code, present, t.absent)
 	return c
 }
 
@@ -188,22 +205,18 @@ func missing(c dhash.Code, present [dhash.MaxTotal]bool, silent []int) []int {
 	return append(sure, perhaps...)
 }
 
-// ahead returns which of the empty places is that of the fragment that a member should hand over.
+// ahead returns which of the empty places is that of the fragment that a member should hand over. All who see the same
+// moves give each a place of its own; a member that is too far away to see those of others goes by the fragment's
+// number.
 func (c *count) ahead(mv move) (to placement.Member, ok bool) {
 	i := slices.Index(c.moves, mv)
+	if c.far && len(c.empty) > 0 {
+		i = mv.index % len(c.empty)
+	}
 	if i < 0 || i >= len(c.empty) {
 		return to, false
 	}
 	return c.empty[i], true
-}
-
-// room returns the members that may get fragments that are made: the empty places that no fragment is moving to, then
-// the next members, and those places last.
-func (c *count) room() []placement.Member {
-	n := min(len(c.moves), len(c.empty))
-	list := slices.Clone(c.empty[n:])
-	list = append(list, c.spill...)
-	return append(list, c.empty[:n]...)
 }
 
 // next returns the place in room of the member that a fragment should go to, beside those that hold one: one on a

@@ -44,8 +44,8 @@ func (r *Repairer) mend(ctx context.Context, it *item, s *sight, c *count, n int
 	case errors.Is(err, errReleased):
 		return outcome{}
 	case c.view.Present-lost+placed < it.Code.Threshold():
-		return failed(fmt.Errorf("repairing block %s: only %d of %d fragments that were made could be placed: %w", it.Score.Short(),
-			placed, len(missing), cmp.Or(err, venti.ErrUnavailable)))
+		return failed(fmt.Errorf("repairing block %s: only %d of %d fragments that were made could be placed: %w",
+			it.Score.Short(), placed, len(missing), cmp.Or(err, venti.ErrUnavailable)))
 	}
 	r.tally(func(s *Stats) { s.Repaired++ })
 	return later(0) // to see that they are there, and whether the own one is in its place
@@ -65,15 +65,17 @@ func without(c *count, bad map[dhash.ID]bool) (missing []int, lost int) {
 	return append(missing, c.missing...), len(missing)
 }
 
-// distribute places fragments of enc, each at another member. It returns how many found a place, and the last reason why
-// one did not; errReleased if nobody claims the block any more.
-func (r *Repairer) distribute(ctx context.Context, it *item, enc *codec.Encoded, indices []int, c *count, bad map[dhash.ID]bool,
-	why cause) (placed int, err error) {
+// distribute places fragments of enc, each at another member. It returns how many found a place, and the last reason
+// why one did not; errReleased if nobody claims the block any more.
+func (r *Repairer) distribute(ctx context.Context, it *item, enc *codec.Encoded, indices []int, c *count,
+	bad map[dhash.ID]bool, why cause) (placed int, err error) {
 	claims, err := r.claimsNow(ctx, it)
 	if err != nil {
 		return 0, err
 	}
-	room := slices.DeleteFunc(c.room(), func(m placement.Member) bool { return bad[m.ID] })
+	room := slices.DeleteFunc(slices.Concat(c.empty, c.spill), func(m placement.Member) bool {
+		return bad[m.ID] || slices.ContainsFunc(indices, func(i int) bool { return c.revive[i].ID == m.ID })
+	})
 	inUse := slices.Clone(c.inUse)
 	var last error
 	for len(indices) > 0 {
@@ -87,8 +89,8 @@ func (r *Repairer) distribute(ctx context.Context, it *item, enc *codec.Encoded,
 				}
 				m = room[n]
 				room = slices.Delete(room, n, n+1)
-				inUse = append(inUse, m)
 			}
+			inUse = append(inUse, m)
 			trips = append(trips, &trip{index: i, to: m})
 		}
 		if len(trips) == 0 {
@@ -132,8 +134,8 @@ func (r *Repairer) travel(ctx context.Context, trips []*trip, enc *codec.Encoded
 }
 
 // send stores a fragment at a member, with claims.
-func (r *Repairer) send(ctx context.Context, to placement.Member, claims []dhash.Claim, f *dhash.Fragment, coding dhash.Coding,
-	why cause) error {
+func (r *Repairer) send(ctx context.Context, to placement.Member, claims []dhash.Claim, f *dhash.Fragment,
+	coding dhash.Coding, why cause) error {
 	if err := r.enter(ctx); err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package repair_test
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +45,8 @@ func (s *swarm) lose(enc *codec.Encoded, n int, how func(*member)) []*member {
 func wipe(m *member) { m.wipe() }
 func die(m *member)  { m.dead = true }
 func leave(m *member) {
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
 	m.dead, m.gone = true, true
 }
 
@@ -309,7 +309,8 @@ func TestReleasedDuringRepair(t *testing.T) {
 // releasing is a disk whose fragments are released as soon as one is read for a repair.
 type releasing struct{ disk }
 
-func (r releasing) Get(ctx context.Context, score venti.Score, pick func(fragstore.Held) bool, b []byte) ([]byte, fragstore.Held, error) {
+func (r releasing) Get(ctx context.Context, score venti.Score, pick func(fragstore.Held) bool,
+	b []byte) ([]byte, fragstore.Held, error) {
 	out, h, err := r.disk.Get(ctx, score, pick, b)
 	for _, m := range r.m.s.members {
 		for _, k := range m.held {
@@ -340,168 +341,5 @@ func TestReleaseUnderWayIsNotUndone(t *testing.T) {
 			s.now()
 		}
 		s.full(enc, 20)
-	})
-}
-
-func TestLiarIsNamedAndReplaced(t *testing.T) {
-	for _, how := range []func(*member){func(m *member) { m.liar = true }, func(m *member) { m.empty = true }} {
-		within(t, func(t *testing.T) {
-			s := newSwarm(t, 40)
-			enc := s.put(1, 2000, usual)
-			s.lose(enc, 5, wipe)
-			liars := s.lose(enc, 3, how) // of those left
-			s.sweep()
-			s.now()
-			var honest []int
-			for _, m := range s.holders(enc) {
-				if !slices.Contains(liars, m) {
-					honest = append(honest, m.holds(enc.Coding)...)
-				}
-			}
-			slices.Sort(honest)
-			st := s.total()
-			if st.Bad == 0 || len(honest) != 20-3+int(st.Bad) || len(slices.Compact(honest)) != len(honest) {
-				t.Errorf("honest members hold %v; %d liars were found", honest, st.Bad)
-			}
-		})
-	}
-}
-
-func TestHangingSourceCostsATime(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 40)
-		enc := s.put(1, 2000, usual)
-		s.lose(enc, 5, wipe)
-		s.lose(enc, 5, func(m *member) { m.hangs = true })
-		s.sweep()
-		began := time.Now()
-		s.now()
-		s.full(enc, 20)
-		if d := time.Since(began); d > 30*time.Second {
-			t.Errorf("it took %v", d)
-		}
-	})
-}
-
-func TestFullMembersAreStoodInFor(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 40)
-		enc := s.put(1, 2000, usual)
-		lost := s.lose(enc, 6, wipe)
-		lost[0].full, lost[1].refuse, lost[2].refuse = true, true, true
-		s.sweep()
-		s.now()
-		s.full(enc, 20)
-		for _, m := range lost[:3] {
-			if len(m.held) > 0 {
-				t.Error("a full member holds something")
-			}
-		}
-	})
-}
-
-func TestNobodyHasRoom(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 20)
-		enc := s.put(1, 2000, usual)
-		lost := s.lose(enc, 6, func(m *member) { m.wipe(); m.full = true })
-		s.sweep()
-		s.now()
-		if st := s.total(); st.Failed != 1 || st.LastError == nil {
-			t.Fatalf("%+v", st)
-		}
-		for _, m := range lost {
-			m.full = false
-		}
-		time.Sleep(2 * time.Minute)
-		s.now()
-		s.full(enc, 20)
-	})
-}
-
-func TestDomainsAreKept(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 60)
-		for i, m := range s.members { // six sites of ten hosts
-			m.domain = fmt.Sprintf("site%d/host%d", i%6, i)
-		}
-		for seed := range uint64(20) {
-			enc := s.put(seed, 500, usual)
-			for _, m := range s.holders(enc)[1:9] {
-				for n := range m.held {
-					if n.Score == enc.Score {
-						delete(m.held, n)
-					}
-				}
-			}
-			s.sweep()
-			s.now()
-			s.full(enc, 20)
-			sites := map[int]int{}
-			for _, m := range s.holders(enc) {
-				sites[slices.Index(s.members, m)%6]++
-			}
-			for site, n := range sites {
-				if n > usual.DomainLimit() {
-					t.Errorf("site %d has %d fragments", site, n)
-				}
-			}
-		}
-	})
-}
-
-func TestNeverMoreThanFifteenRequests(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 60)
-		for i := range 100 {
-			s.put(uint64(i), 300, usual)
-		}
-		for _, m := range s.members[:15] {
-			leave(m)
-		}
-		s.sweep()
-		for _, m := range s.members[15:] {
-			s.most = 0
-			s.now(m)
-			if s.most > 15 {
-				t.Fatalf("%d requests at once", s.most)
-			}
-		}
-	})
-}
-
-func TestRandomLossesAreRepaired(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 45)
-		var all []*codec.Encoded
-		for i := range 30 {
-			c := usual
-			if i%3 == 0 {
-				c.Need = 4
-			}
-			all = append(all, s.put(uint64(i), 100+i*50, c))
-		}
-		for round := range 6 {
-			m := s.members[round*7%45]
-			if round%2 == 0 {
-				m.wipe()
-			} else {
-				leave(m)
-			}
-			for range 4 {
-				s.sweep()
-				s.now()
-				time.Sleep(6 * time.Hour)
-			}
-			for _, enc := range all {
-				n, total := s.present(enc)
-				if n <= enc.Code.Threshold() || total > 20 {
-					t.Errorf("round %d, block %s: %d different, %d in all", round, enc.Score.Short(), n, total)
-				}
-				if id, ok := s.twoMade[enc.Score]; ok {
-					t.Errorf("round %d: member %s was given two fragments of %s", round, id, enc.Score.Short())
-				}
-			}
-		}
 	})
 }

@@ -16,6 +16,9 @@ type Candidate struct {
 	Coding  dhash.Coding
 	Code    dhash.Code
 	Present int // about how many different fragments are held by members that answer
+
+	// Stray says that nobody has counted: it is only that this member holds a fragment that others should hold.
+	Stray bool
 }
 
 // What is tried again waits from the first to the second time, twice as long after each failure.
@@ -46,19 +49,33 @@ type item struct {
 	lost bool // fewer than Need fragments can be had
 	junk bool // its fragments are not those that an honest encoder makes of the block
 
-	agreed  time.Time    // when a survey first said that the own fragment can be given up; zero if the last one did not
-	because dhash.Coding // of the coding that was found to replace this one; zero if the same fragment is elsewhere
-	proven  dhash.Coding // has been read whole and is an honest coding of the block
-	refuted dhash.Coding // is not
+	farewell *farewell // nil until the own fragment might be given up
 
 	class int // which heap it is in
 	at    int // its place there
 }
 
+// A farewell is what speaks for giving up this member's fragment of an item.
+type farewell struct {
+	agreed  time.Time    // when a survey first said so; zero if the last one did not
+	before  time.Time    // what agreed was before this survey
+	because dhash.Coding // of the coding that was found to replace this one; zero if the same fragment is elsewhere
+	proven  dhash.Coding // has been read whole and is an honest coding of the block
+	refuted dhash.Coding // has been read, and is not
+}
+
+// parting returns the item's farewell, made if need be.
+func (it *item) parting() *farewell {
+	if it.farewell == nil {
+		it.farewell = new(farewell)
+	}
+	return it.farewell
+}
+
 func (it *item) key() key { return key{it.Score, it.Coding} }
 
-// The classes of items, the most pressing first: first those of which Need−1 or fewer fragments are left, then those with
-// Need, and so on; then whole ones that are to be coded anew; then those that are only in the wrong place.
+// The classes of items, the most pressing first: first those of which Need−1 or fewer fragments are left, then those
+// with Need, and so on; then whole ones that are to be coded anew; then those that are only in the wrong place.
 const (
 	urgentClass = 4 // up to three more than Need, and the urgent line
 	shortClass  = dhash.MaxTotal + 1
@@ -70,7 +87,7 @@ const (
 // classOf returns the class of a candidate. What is above its threshold is here because it is to be coded anew or
 // lies where it should not: that costs nothing to put off.
 func classOf(c Candidate, vital bool) int {
-	if c.Present <= c.Code.Threshold() && c.Present < c.Code.Total {
+	if !c.Stray && c.Present <= c.Code.Threshold() && c.Present < c.Code.Total {
 		class := max(0, c.Present-c.Code.Need+1)
 		if c.Present > UrgentLine(c.Code) {
 			class = max(class, urgentClass+1)
@@ -113,12 +130,12 @@ func newQueue(limit int) *queue { return &queue{limit: limit, items: map[key]*it
 // add takes a candidate in, or notes its news if it is known. What has changed is looked at soon.
 func (q *queue) add(c Candidate, vital bool, now time.Time) {
 	if it := q.items[key{c.Score, c.Coding}]; it != nil {
-		if it.at < 0 || it.Present == c.Present {
+		if it.at < 0 || it.Present == c.Present || c.Stray {
 			return // being worked at, or no news
 		}
 		heap.Remove(&q.heaps[it.class], it.at)
 		it.Candidate = c
-		if soon := it.last.Add(minBackoff); soon.Before(it.next) && it.agreed.IsZero() {
+		if soon := it.last.Add(minBackoff); soon.Before(it.next) && (it.farewell == nil || it.farewell.agreed.IsZero()) {
 			it.next = soon
 		}
 		q.push(it)

@@ -90,16 +90,16 @@ func (r *Repairer) Now(ctx context.Context, progress func(Stats)) error {
 	size := newPace()
 	for {
 		wait := r.step(ctx, &size)
-		if progress != nil {
-			progress(r.Stats())
-		}
 		st := r.Stats()
+		if progress != nil {
+			progress(st)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case st.Braked:
-			return fmt.Errorf("%w: most of the members that were there have vanished at once, so this node takes itself for cut "+
-				"off and repairs nothing; check its network", venti.ErrUnavailable)
+			return fmt.Errorf("%w: most of the members that were there have vanished at once, so this node takes itself "+
+				"for cut off and repairs nothing; check its network", venti.ErrUnavailable)
 		case wait == 0:
 			continue
 		case st.Due == 0 && st.Waiting == 0:
@@ -175,8 +175,8 @@ func (r *Repairer) work(ctx context.Context, batch []*item, sights []sight) bool
 	return waiting.Load() > 0
 }
 
-// take returns what is to be done now. If the budget is used up that is only what is urgent; if this node seems to be cut
-// off, nothing.
+// take returns what is to be done now. If the budget is used up that is only what is urgent; if this node seems to be
+// cut off, nothing.
 func (r *Repairer) take(n int) ([]*item, time.Duration) {
 	now := time.Now()
 	r.mu.Lock()

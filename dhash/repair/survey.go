@@ -50,8 +50,8 @@ func claimsOf(own []fragstore.Held, coding dhash.Coding) []dhash.Claim {
 	return nil
 }
 
-// asker returns the owner on whose behalf members are asked: one whose marks tell. With marks of zeros it cannot be told
-// what an owner claims, so they are taken to claim all; told says whether it can.
+// asker returns the owner on whose behalf members are asked: one whose marks tell. With marks of zeros it cannot be
+// told what an owner claims, so they are taken to claim all; told says whether it can.
 func asker(claims []dhash.Claim) (owner dhash.Owner, told bool) {
 	for _, c := range claims {
 		if c.Mark != [16]byte{} {
@@ -68,8 +68,8 @@ type inquiry struct {
 	which  []int
 }
 
-// survey asks all that might hold fragments of the items, and returns what it has seen of each in their order. Members that
-// do not answer are silent. An error means that this member's own disk failed, or that ctx ended.
+// survey asks all that might hold fragments of the items, and returns what it has seen of each in their order. Members
+// that do not answer are silent. An error means that this member's own disk failed, or that ctx ended.
 func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 	scores := make([]venti.Score, len(items))
 	for i, it := range items {
@@ -85,7 +85,8 @@ func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 	known := map[dhash.ID]map[dhash.Owner]*inquiry{}
 	for i, it := range items {
 		s := &sights[i]
-		*s = sight{key: dhash.KeyOf(it.Score), table: table, own: own[i], asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
+		*s = sight{key: dhash.KeyOf(it.Score), table: table, own: own[i],
+			asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
 		if s.claims = claimsOf(own[i], it.Coding); len(s.claims) == 0 {
 			continue // not this member's any more
 		}
@@ -112,17 +113,21 @@ func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 	return sights, ctx.Err()
 }
 
-// circle returns the members to ask about an item, this one not among them.
+// circle returns the members to ask about an item, this one not among them: those that placement names, today and with
+// the wanted code, and the closest ones whatever their failure domains, which may have had a fragment before others of
+// their site came.
 func (r *Repairer) circle(table *placement.Table, k dhash.Key, it *item) []placement.Member {
 	list := table.Holders(k, it.Code, reach(it.Code))
+	more := table.Closest(k, it.Code.Total+reach(it.Code))
 	if want := r.wanted(table, it.Code); Weaker(it.Code, want) {
-		for _, m := range table.Holders(k, want, reach(want)) {
-			if !slices.ContainsFunc(list, func(o placement.Member) bool { return o.ID == m.ID }) {
-				list = append(list, m)
-			}
-		}
+		more = append(more, table.Holders(k, want, reach(want))...)
 	}
-	return slices.DeleteFunc(list, func(m placement.Member) bool { return m.ID == r.cfg.Self })
+	in := map[dhash.ID]bool{r.cfg.Self: true}
+	return slices.DeleteFunc(append(list, more...), func(m placement.Member) bool {
+		was := in[m.ID]
+		in[m.ID] = true
+		return was
+	})
 }
 
 // inquire makes all inquiries, maxRequests at a time.
@@ -190,6 +195,6 @@ func (r *Repairer) wanted(table *placement.Table, c dhash.Code) dhash.Code {
 	return Wanted(r.cfg.Policy(), table.Len(), c)
 }
 
-// trashPatience is how long what members hold without a claim counts as held. It may have been released there, by an owner
-// whose word has not come here yet; later it is taken for what it is about to be, gone.
+// trashPatience is how long what members hold without a claim counts as held. It may have been released there, by an
+// owner whose word has not come here yet; later it is taken for what it is about to be, gone.
 const trashPatience = 72 * time.Hour

@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	errLost = fmt.Errorf("%w: fewer fragments are held by members that answer than it takes; it is tried again, and when members "+
-		"come back", venti.ErrUnavailable)
-	errJunk = fmt.Errorf("%w: the fragments fit together and are not the block: whoever stored them planted junk; it is not repaired",
-		venti.ErrCorrupt)
+	errLost = fmt.Errorf("%w: fewer fragments are held by members that answer than it takes; it is tried again, also when "+
+		"members come back", venti.ErrUnavailable)
+	errJunk = fmt.Errorf("%w: the fragments fit together and are not the block: whoever stored them planted junk; it is "+
+		"not repaired", venti.ErrCorrupt)
 	errReleased = errors.New("nobody claims the block any more")
 )
 
@@ -36,6 +36,9 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 	if len(s.claims) == 0 {
 		return outcome{} // released, or not here any more
 	}
+	if f := it.farewell; f != nil {
+		f.before, f.agreed = f.agreed, time.Time{} // giveUp restores it if this survey says the same
+	}
 	c := judge(s, r.bench(it, it.Coding, it.Code))
 	want := r.wanted(s.table, it.Code)
 	r.note(it, c)
@@ -49,6 +52,9 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 	}
 	if it.lost {
 		return failed(errLost)
+	}
+	if c.far {
+		return r.arrange(ctx, it, s, c) // those that see more of the block will mend it
 	}
 	action, n := r.decide(c, want)
 	if (action == Mend || action == Recode) && !r.afford() {
@@ -80,8 +86,8 @@ func (r *Repairer) note(it *item, c *count) {
 	action, _ := Decide(v, dhash.Code{}, 0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	it.Present = v.Present
-	it.lost = v.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
+	it.Present, it.Stray = v.Present, c.far
+	it.lost = !c.far && v.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
 	switch {
 	case action == Nothing && c.claimed > it.Code.Threshold():
 		it.short = time.Time{}
@@ -122,7 +128,7 @@ func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) ou
 		}
 		switch keeper := c.keeper[h.Index]; {
 		case keeper == r.cfg.Self:
-		case keeper != "":
+		case keeper != "" || r.mayGo(c):
 			spare = append(spare, h.Name)
 		case !r.afford():
 			out = outcome{keep: true, poor: true}
@@ -138,8 +144,14 @@ func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) ou
 	if len(spare) > 0 {
 		return r.giveUp(ctx, it, spare, dhash.Coding{})
 	}
-	it.agreed = time.Time{}
 	return out
+}
+
+// mayGo reports whether this member retires and nobody is left who could take its fragment: all members that stay have
+// one, and these are more than the threshold.
+func (r *Repairer) mayGo(c *count) bool {
+	return r.cfg.Retiring(r.cfg.Self) && c.scarce && len(c.empty) == 0 && c.view.Absent == 0 &&
+		c.claimed > c.view.Code.Threshold()
 }
 
 // handOff sends an own fragment to the member that should hold it, without decoding anything.
@@ -158,10 +170,13 @@ func (r *Repairer) handOff(ctx context.Context, h fragstore.Held, to placement.M
 // giveUp trims own fragments once two surveys, far enough apart, have said that they can go, for the same reason.
 func (r *Repairer) giveUp(ctx context.Context, it *item, names []fragstore.Name, because dhash.Coding) outcome {
 	now := time.Now()
-	if it.agreed.IsZero() || it.because != because {
-		it.agreed, it.because = now, because
+	f := it.parting()
+	f.agreed = now
+	if !f.before.IsZero() && f.because == because {
+		f.agreed = f.before
 	}
-	if rest := r.cfg.Confirm - now.Sub(it.agreed); rest > 0 {
+	f.because = because
+	if rest := r.cfg.Confirm - now.Sub(f.agreed); rest > 0 {
 		return later(rest)
 	}
 	n, err := r.cfg.Store.Trim(ctx, names, now)
