@@ -11,7 +11,9 @@ import (
 // A Sweeper looks, for one member, which blocks have lost fragments. Its methods may be called from many goroutines.
 type Sweeper struct {
 	cfg  Config
-	busy chan struct{} // has an element while a region is swept
+	busy chan struct{} // has an element while a region is swept, which goes with the use of memory
+
+	memory memory
 
 	mu    sync.Mutex
 	last  *Report
@@ -85,7 +87,7 @@ func (s *Sweeper) Now(ctx context.Context, progress func(done, of int64)) (Repor
 // region sweeps one region, and adds what it sees to a report.
 func (s *Sweeper) region(ctx context.Context, from uint64, report *Report) (*region, error) {
 	began := time.Now()
-	g, err := gatherRegion(ctx, &s.cfg, from)
+	g, err := gatherRegion(ctx, &s.cfg, &s.memory, from)
 	if err != nil {
 		return nil, err
 	}
