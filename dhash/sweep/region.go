@@ -145,7 +145,7 @@ func (g *region) compare(ctx context.Context) error {
 		switch {
 		case n.err != nil:
 			g.look.add(n.shared)
-			g.cfg.Log.Info("sweep: member counts as absent", "member", n.id.Short(), "why", n.err)
+			g.cfg.Log.Debug("sweep: member counts as absent", "member", n.id.Short(), "why", n.err)
 		case n.lacks != nil:
 			g.look.add(n.lacks)
 		}
