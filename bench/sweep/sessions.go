@@ -95,6 +95,7 @@ func sessions(t *table, n int) {
 		gone[r.IntN(n)] = true
 	}
 	scattered := func(i int) bool { return !gone[i] }
+	hundredth := func(i int) bool { return i%100 != 0 }
 	fmt.Printf("two members, %d points each; sessions of all at once, and of %d points\n", n, region)
 	for _, c := range []struct {
 		name         string
@@ -107,6 +108,8 @@ func sessions(t *table, n int) {
 		{"we lack a contiguous tenth", hole, every, 0, n / 10, 12 << 10},
 		{"they lack 1,000 scattered", every, scattered, 1000, 0, 1 << 20},
 		{"we lack 1,000 scattered", scattered, every, 0, 1000, 1 << 20},
+		{"they lack a hundredth, scattered", every, hundredth, (n + 99) / 100, 0, 12 << 20},
+		{"we lack a hundredth, scattered", hundredth, every, 0, (n + 99) / 100, 12 << 20},
 		{"they were wiped", every, func(int) bool { return false }, n, 0, 1 << 10},
 	} {
 		ours, theirs := list(all, c.ours), list(all, c.theirs)

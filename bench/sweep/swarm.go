@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -122,17 +123,22 @@ func whole(ctx context.Context, t *table, members, points int, walk time.Duratio
 		return err
 	}
 	fmt.Printf("one of %d members sweeps; code %s\n", members, code)
+	idle := heap()
 	for _, c := range []struct {
 		name string
 		lose func()
 	}{
 		{"nothing lost", func() {}},
 		{"one neighbour wiped", func() { all.lose(1, 1) }},
+		{"one round later", func() {}},
 		{"and 1 in 1,000 lost by all the others", func() {
 			for m := 2; m < members; m++ {
 				all.lose(m, 1000)
 			}
 		}},
+		{"one round later", func() {}},
+		{"a member gone, others expected instead", func() { seats = placement.New(roster[:members-1]) }},
+		{"one round later", func() {}},
 	} {
 		c.lose()
 		before := processor()
@@ -141,7 +147,7 @@ func whole(ctx context.Context, t *table, members, points int, walk time.Duratio
 			return err
 		}
 		used := processor() - before
-		used += time.Duration(report.Items) * walk * time.Duration(members+1)
+		used += time.Duration(report.Items) * walk * time.Duration(members+2)
 		cost := report.Traffic()
 		rate := float64(2*(cost.Sent+cost.Received)) / interval.Seconds() // asked and answering
 		t.row(c.name, fmt.Sprintf("%d + %d bytes, %d rounds; %.1f B/s", cost.Sent, cost.Received, cost.Rounds, rate), rate < byteRate,
@@ -150,7 +156,9 @@ func whole(ctx context.Context, t *table, members, points int, walk time.Duratio
 		t.row(fmt.Sprintf("  %d items, %d short", report.Items, report.Missing()),
 			fmt.Sprintf("%.1f s of a processor, %.3f %%; %.1f s in all", used.Seconds(), 100*share, report.Took.Seconds()), share < cpuShare,
 			fmt.Sprintf("< %.0f %%", 100*cpuShare))
+		t.note("  kept in memory by all members", fmt.Sprintf("%.1f MB", float64(heap()-idle)/1e6))
 	}
+	runtime.KeepAlive(all)
 	return nil
 }
 

@@ -36,7 +36,7 @@ type Config struct {
 	// Table returns the members that placement counts on now.
 	Table func() *placement.Table
 
-	// Live returns how a member of the table is.
+	// Live returns how a member of the table is. It must be quick.
 	Live func(dhash.ID) Liveness
 
 	// Reconcile sends a message of at most MaxMessage bytes to a member, and returns what its Responder answers.
@@ -47,7 +47,8 @@ type Config struct {
 	// slice. A region has about 65,536 items at most.
 	Found func(ctx context.Context, items []Item)
 
-	// Weak reports whether a block of such a code is to be coded anew, as the swarm is now (repair.Weaker). Nil means no.
+	// Weak reports whether a block of such a code is to be coded anew, as the swarm is now (repair.Weaker, of the code and
+	// repair.Wanted). It must be quick. Nil means no.
 	Weak func(dhash.Code) bool
 
 	// Interval is how long a round takes: all that is held is compared once in it. Zero means six hours.
@@ -57,8 +58,8 @@ type Config struct {
 	// empty keeps none.
 	Cursor string
 
-	// Timeout bounds the wait for the answer to one message; a member that takes longer counts as absent. Zero means 30
-	// seconds.
+	// Timeout bounds the wait for the answer to one message; a member that takes longer counts as absent. Zero means a
+	// minute: the other one may have to walk over its index first, for others too.
 	Timeout time.Duration
 
 	// Log hears of what goes wrong. Nil discards.
@@ -83,7 +84,7 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	c.Interval = cmp.Or(c.Interval, 6*time.Hour)
-	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, time.Minute)
 	c.regionItems = cmp.Or(c.regionItems, regionItems)
 	if c.Weak == nil {
 		c.Weak = func(dhash.Code) bool { return false }

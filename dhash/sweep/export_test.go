@@ -69,7 +69,7 @@ func Reencode(message []byte) ([]byte, error) {
 
 // Bytes returns how many bytes a set takes, without what the points of both sides share.
 func (s *Set) Bytes() int {
-	return 8*len(s.points.positions) + 4*len(s.points.tags) + 4*len(s.compared) + 16*len(s.sums) + 4*len(s.counts)
+	return 8*len(s.points.positions) + 4*len(s.points.tags) + 4*len(s.compared) + 16*len(s.sums) + 4*len(s.counts) + 4*len(s.ranks)
 }
 
 // Asked is an ask that is no skip.
@@ -88,4 +88,16 @@ func Asks(message []byte) (all []Asked) {
 		all = append(all, Asked{a.kind, len(a.list)})
 	}
 	return all
+}
+
+// NewAskingSet returns a set of an asker that knows some of the points to be lacking.
+func NewAskingSet(salt Salt, from, to uint64, points *Points, known func(i int) bool) *Set {
+	all, left := newBitset(points.Len()), newBitset(points.Len())
+	for i := range points.Len() {
+		all.set(i)
+		if !known(i) {
+			left.set(i)
+		}
+	}
+	return newSet(salt, from, to, points, all, left)
 }

@@ -193,10 +193,10 @@ func TestResponderMemoryIsBounded(t *testing.T) {
 				t.Fatalf("%d sets of %d points", sets, points)
 			}
 		}
-		for i := range 20 {
+		for i := range 8 {
 			ask(i)
 		}
-		if st.walks != 40 {
+		if st.walks != 16 {
 			t.Fatalf("%d walks", st.walks)
 		}
 		time.Sleep(2 * sweep.KeepFor)
@@ -293,7 +293,7 @@ func TestSweepWithBadNeighbours(t *testing.T) {
 		}
 		began := time.Now()
 		report, err := s.Now(t.Context(), nil)
-		if took := time.Since(began); err != nil || took > time.Minute {
+		if took := time.Since(began); err != nil || took > 2*time.Minute {
 			t.Fatalf("%v after %s", err, took)
 		}
 		for _, m := range w.members[1:] {

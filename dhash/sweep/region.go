@@ -27,6 +27,7 @@ type region struct {
 	seats      *seats
 	neighbours []*neighbour
 	number     map[dhash.ID]int32
+	memory     *memory
 	look       bitset // what is to be looked at
 	strays     int64
 	weak       int64
@@ -38,6 +39,7 @@ type neighbour struct {
 	live    Liveness
 	err     error  // why it counts as absent although it is live
 	shared  bitset // the items that both are expected to hold
+	known   bitset // those of them that it did not hold in the round before
 	lacks   bitset // those of them that it does not hold
 	extra   uint64
 	traffic Traffic
@@ -52,8 +54,8 @@ func growBit(b *bitset, i int) {
 }
 
 // gatherRegion lists what is held from a position on, up to a region's worth.
-func gatherRegion(ctx context.Context, cfg *Config, from uint64) (*region, error) {
-	g := &region{cfg: cfg, from: from, number: map[dhash.ID]int32{}}
+func gatherRegion(ctx context.Context, cfg *Config, m *memory, from uint64) (*region, error) {
+	g := &region{cfg: cfg, memory: m, from: from, number: map[dhash.ID]int32{}}
 	g.seats = newSeats(cfg.Table(), g.seating)
 	count := 0
 	var err error
@@ -85,6 +87,7 @@ func gatherRegion(ctx context.Context, cfg *Config, from uint64) (*region, error
 		shared := newBitset(count)
 		shared.add(n.shared)
 		n.shared = shared
+		n.known = m.known(g, n)
 	}
 	return g, nil
 }
@@ -137,11 +140,12 @@ func (g *region) compare(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	g.memory.learn(g)
 	for _, n := range g.neighbours {
 		switch {
 		case n.err != nil:
 			g.look.add(n.shared)
-			g.cfg.Log.Info("sweep: member counts as absent", "member", n.id.Short(), "why", n.err)
+			g.cfg.Log.Debug("sweep: member counts as absent", "member", n.id.Short(), "why", n.err)
 		case n.lacks != nil:
 			g.look.add(n.lacks)
 		}
@@ -158,7 +162,7 @@ func (g *region) compareWith(ctx context.Context, n *neighbour) error {
 	if _, err := rand.Read(salt[:]); err != nil {
 		return err
 	}
-	set := newSet(salt, g.from, g.last, g.points, n.shared)
+	set := newSet(salt, g.from, g.last, g.points, n.shared, n.shared.without(n.known))
 	from, to := g.from, g.last
 	lacks := newBitset(g.points.Len())
 	for range maxSessions {

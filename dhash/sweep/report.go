@@ -59,6 +59,7 @@ type Neighbour struct {
 // A Report sums up a round of sweeping, or what was done of it.
 type Report struct {
 	Began   time.Time
+	Ended   time.Time     // zero if it did not come to its end
 	Took    time.Duration // what the regions took; a round of Run waits between them
 	Regions int64
 	Items   int64         // codings of blocks held, trash not counted

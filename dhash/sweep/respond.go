@@ -44,7 +44,7 @@ func respond(s *Set, q *query) ([]byte, error) {
 func (s *Set) reply(a *ask) (r reply) {
 	i, j := s.span(a.lo, a.hi)
 	if a.kind == askList {
-		r.kind, r.lacks, r.extra = sayList, make([]bool, len(a.list)), s.rank(j)-s.rank(i)
+		r.kind, r.lacks, r.extra = sayList, make([]bool, len(a.list)), s.count(i, j)
 		for n, p := range a.list {
 			at, here := s.points.find(p)
 			here = here && i <= at && at < j

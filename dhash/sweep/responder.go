@@ -14,7 +14,7 @@ import (
 
 const (
 	maxSet    = 1 << 17          // points in a set that answers; where there are more the asker is told to ask for less
-	maxCached = 1 << 19          // points in all sets that are kept, at 12.75 bytes each
+	maxCached = 1 << 19          // points in all sets that are kept, at 13 bytes each
 	keepFor   = 2 * time.Minute  // how long a set is kept for the next message of its session
 	slower    = 4                // a member waits as many times as long as its last message took before the next is answered
 	longest   = 10 * time.Second // but no longer
@@ -211,5 +211,5 @@ func (r *Responder) build(ctx context.Context, from dhash.ID, q *query) (set *Se
 	}
 	all := newBitset(count)
 	all.add(compared)
-	return newSet(q.salt, q.from, last, points, all), time.Since(began), nil
+	return newSet(q.salt, q.from, last, points, all, all), time.Since(began), nil
 }

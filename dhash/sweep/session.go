@@ -52,17 +52,18 @@ func NewSession(set *Set) *Session {
 	return s
 }
 
-// ask has the points i … j-1, which are those of a range, be asked for: by name if at most list of them are compared.
+// ask has the points i … j-1, which are those of a range, be asked for: by name if at most list of them are wanted.
 func (s *Session) ask(lo, hi Point, i, j, list int) {
 	a := ask{lo: lo, hi: hi, kind: askSame}
-	var count int
-	if a.print, count = s.set.fingerprint(i, j); 0 < count && count <= list {
+	if count := s.set.rank(j) - s.set.rank(i); 0 < count && count <= list {
 		a.kind, a.list = askList, make([]Point, 0, count)
 		for ; i < j; i++ {
-			if s.set.compared.has(i) {
+			if s.set.wanted.has(i) {
 				a.list = append(a.list, s.set.points.At(i))
 			}
 		}
+	} else {
+		a.print, _ = s.set.fingerprint(i, j)
 	}
 	s.waiting = append(s.waiting, a)
 }
@@ -150,9 +151,11 @@ func (s *Session) takeReplies(d *venti.Decoder) {
 func (s *Session) take(a *ask, r *reply) {
 	i, j := s.set.span(a.lo, a.hi)
 	switch r.kind {
+	case saySame:
+		s.asBefore(i, j)
 	case sayNone:
 		for ; i < j; i++ {
-			if s.set.compared.has(i) {
+			if s.set.wanted.has(i) {
 				s.lacking(i)
 			}
 		}
@@ -176,9 +179,11 @@ func (s *Session) take(a *ask, r *reply) {
 // descend asks on about a part of the other's that differs.
 func (s *Session) descend(lo Point, p part) {
 	i, j := s.set.span(lo, p.hi)
-	print, count := s.set.fingerprint(i, j)
+	count := s.set.rank(j) - s.set.rank(i)
+	print, _ := s.set.fingerprint(i, j)
 	switch {
 	case print == p.print:
+		s.asBefore(i, j)
 	case count == 0:
 		s.extra += uint64(p.count)
 	case count <= maxList:
@@ -190,6 +195,18 @@ func (s *Session) descend(lo Point, p part) {
 			_, end := s.set.span(lo, hi)
 			s.ask(lo, hi, i, end, 1)
 			lo, i = hi, end
+		}
+	}
+}
+
+// asBefore notes that of the points i … j-1 the other one lacks those that were not compared because it lacks them.
+func (s *Session) asBefore(i, j int) {
+	if s.set.count(i, j) == s.set.rank(j)-s.set.rank(i) {
+		return
+	}
+	for ; i < j; i++ {
+		if s.set.wanted.has(i) && !s.set.compared.has(i) {
+			s.lacking(i)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func compare(t *testing.T, ours, theirs []sweep.Point) *sweep.Session {
 }
 
 func TestSessionFindsTheDifference(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(200) {
 		r := random(seed)
 		all := pile(r, r.IntN(1+1<<r.IntN(13)))
 		if seed%5 == 0 { // close together: many codings of few blocks

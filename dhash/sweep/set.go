@@ -32,6 +32,18 @@ func (b bitset) add(other bitset) { // other may be shorter
 	}
 }
 
+// without returns the bits of b that other does not have.
+func (b bitset) without(other bitset) bitset {
+	if other == nil {
+		return b
+	}
+	rest := make(bitset, len(b))
+	for i, w := range b {
+		rest[i] = w &^ other[i]
+	}
+	return rest
+}
+
 func (b bitset) count() (n int) {
 	for _, w := range b {
 		n += bits.OnesCount32(w)
@@ -55,7 +67,7 @@ func (s sum) minus(t sum) sum {
 }
 
 // A Set is what one side of a session holds in a range of positions, made ready to be compared. Some of its points are
-// compared; the others only answer when they are asked for by name. It takes 12.75 bytes a point and is immutable.
+// compared; the others only answer when they are asked for by name. It takes 13 bytes a point and is immutable.
 type Set struct {
 	salt     Salt
 	from, to uint64 // the positions covered, both included
@@ -64,6 +76,11 @@ type Set struct {
 	compared bitset
 	sums     []sum    // of the hashes of the compared points before each block
 	counts   []uint32 // how many these are
+
+	// What the asking side wants to know about: the compared points, and those of which it knows from before that the
+	// other one lacks them, so that they are not compared.
+	wanted bitset
+	ranks  []uint32 // how many are wanted before each block
 }
 
 // NewSet returns the set of those points that lie at from … to, both included, of which those are compared for whose
@@ -75,15 +92,17 @@ func NewSet(salt Salt, from, to uint64, points *Points, compared func(i int) boo
 			b.set(i)
 		}
 	}
-	return newSet(salt, from, to, points, b)
+	return newSet(salt, from, to, points, b, b)
 }
 
-func newSet(salt Salt, from, to uint64, points *Points, compared bitset) *Set {
-	s := &Set{salt: salt, points: points, compared: compared,
-		sums: make([]sum, len(compared)+1), counts: make([]uint32, len(compared)+1)}
+// newSet returns a set of which more may be wanted than is compared.
+func newSet(salt Salt, from, to uint64, points *Points, wanted, compared bitset) *Set {
+	s := &Set{salt: salt, points: points, compared: compared, wanted: wanted,
+		sums: make([]sum, len(compared)+1), counts: make([]uint32, len(compared)+1), ranks: make([]uint32, len(compared)+1)}
 	for w := range compared {
 		s.sums[w+1] = s.sums[w].plus(s.partial(w*blockLen, blockLen))
 		s.counts[w+1] = s.counts[w] + uint32(bits.OnesCount32(compared[w]))
+		s.ranks[w+1] = s.ranks[w] + uint32(bits.OnesCount32(wanted[w]))
 	}
 	return s.part(from, to)
 }
@@ -123,27 +142,30 @@ func (s *Set) partial(first, n int) (t sum) {
 	return t
 }
 
-// rank returns how many compared points come before point i.
-func (s *Set) rank(i int) int {
-	n := int(s.counts[i/blockLen])
+// before returns how many points of b come before point i, given how many come before each block.
+func (b bitset) before(i int, blocks []uint32) int {
+	n := int(blocks[i/blockLen])
 	if i%blockLen > 0 {
-		n += bits.OnesCount32(s.compared.word(i) & (1<<(i%blockLen) - 1))
+		n += bits.OnesCount32(b.word(i) & (1<<(i%blockLen) - 1))
 	}
 	return n
 }
 
-// at returns the number of the compared point before which there are r others.
+// rank returns how many wanted points come before point i.
+func (s *Set) rank(i int) int { return s.wanted.before(i, s.ranks) }
+
+// at returns the number of the wanted point before which there are r others.
 func (s *Set) at(r int) int {
-	w := sort.Search(len(s.compared), func(w int) bool { return int(s.counts[w+1]) > r })
-	word := s.compared[w]
-	for range r - int(s.counts[w]) {
+	w := sort.Search(len(s.wanted), func(w int) bool { return int(s.ranks[w+1]) > r })
+	word := s.wanted[w]
+	for range r - int(s.ranks[w]) {
 		word &= word - 1
 	}
 	return w*blockLen + bits.TrailingZeros32(word)
 }
 
-// before returns the sum of the compared points before point i.
-func (s *Set) before(i int) sum {
+// total returns the sum of the compared points before point i.
+func (s *Set) total(i int) sum {
 	return s.sums[i/blockLen].plus(s.partial(i/blockLen*blockLen, i%blockLen))
 }
 
@@ -156,10 +178,15 @@ func (s *Set) span(lo, hi Point) (i, j int) {
 	return min(i, j), j
 }
 
+// count returns how many of the points i … j-1 are compared.
+func (s *Set) count(i, j int) int {
+	return s.compared.before(j, s.counts) - s.compared.before(i, s.counts)
+}
+
 // fingerprint returns that of the compared points i … j-1, and how many they are.
 func (s *Set) fingerprint(i, j int) (f fingerprint, count int) {
-	count = s.rank(j) - s.rank(i)
-	t := s.before(j).minus(s.before(i))
+	count = s.count(i, j)
+	t := s.total(j).minus(s.total(i))
 	b := make([]byte, 0, len(s.salt)+24)
 	b = append(b, s.salt[:]...)
 	b = binary.BigEndian.AppendUint64(b, t.hi)
@@ -170,7 +197,7 @@ func (s *Set) fingerprint(i, j int) (f fingerprint, count int) {
 	return f, count
 }
 
-// split cuts the compared points i … j-1 into n parts that differ by at most one in their number, and returns the bounds
+// split cuts the wanted points i … j-1 into n parts that differ by at most one in their number, and returns the bounds
 // between the parts: the least point of each but the first, abbreviated. n is at least 1 and at most their number.
 func (s *Set) split(i, j, n int) []Point {
 	first := s.rank(i)

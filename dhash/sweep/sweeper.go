@@ -11,11 +11,13 @@ import (
 // A Sweeper looks, for one member, which blocks have lost fragments. Its methods may be called from many goroutines.
 type Sweeper struct {
 	cfg  Config
-	busy chan struct{} // has an element while a region is swept
+	busy chan struct{} // has an element while a region is swept, which goes with the use of memory
+
+	memory memory
 
 	mu    sync.Mutex
 	last  *Report
-	swept int64 // how often Now came to its end
+	swept time.Time // when Now last came to its end
 }
 
 // New returns a Sweeper; it starts nothing.
@@ -37,16 +39,17 @@ func (s *Sweeper) Last() (Report, bool) {
 }
 
 func (s *Sweeper) finished(r *Report, byHand bool) {
+	r.Ended = time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = r
 	if byHand {
-		s.swept++
+		s.swept = r.Ended
 	}
 }
 
-// rounds returns how often Now came to its end.
-func (s *Sweeper) rounds() int64 {
+// byHand returns when Now last came to its end.
+func (s *Sweeper) byHand() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.swept
@@ -78,14 +81,14 @@ func (s *Sweeper) Now(ctx context.Context, progress func(done, of int64)) (Repor
 		return report.clone(), err
 	}
 	s.finished(report, true)
-	s.saveCursor(cursor{0, time.Now().Add(s.cfg.Interval)})
+	s.saveCursor(cursor{0, report.Ended.Add(s.cfg.Interval)})
 	return report.clone(), nil
 }
 
 // region sweeps one region, and adds what it sees to a report.
 func (s *Sweeper) region(ctx context.Context, from uint64, report *Report) (*region, error) {
 	began := time.Now()
-	g, err := gatherRegion(ctx, &s.cfg, from)
+	g, err := gatherRegion(ctx, &s.cfg, &s.memory, from)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +118,16 @@ func (s *Sweeper) count(ctx context.Context) (n int64, err error) {
 // A round is what Run is in the middle of.
 type round struct {
 	cursor
-	total  int64 // how many items there are, 0 if that is not known
-	swept  int64 // of the Sweeper, when the round began
-	failed int   // tries in a row to sweep the next region
+	total  int64     // how many items there are, 0 if that is not known
+	swept  time.Time // of the Sweeper, when the round began
+	failed int       // tries in a row to sweep the next region
 	report *Report
 }
 
 // Run sweeps region after region, evenly spread over the interval, round after round, until ctx ends, and then returns nil.
 // It goes on where it was when the program last ended. What fails is logged and tried again.
 func (s *Sweeper) Run(ctx context.Context) error {
-	r := &round{cursor: s.loadCursor(time.Now()), swept: s.rounds(), report: newReport(time.Now())}
+	r := &round{cursor: s.loadCursor(time.Now()), swept: s.byHand(), report: newReport(time.Now())}
 	for {
 		timer := time.NewTimer(time.Until(r.due))
 		select {
@@ -146,8 +149,8 @@ func (s *Sweeper) Run(ctx context.Context) error {
 // step sweeps the region that is due.
 func (s *Sweeper) step(ctx context.Context, r *round) {
 	now := time.Now()
-	if n := s.rounds(); n != r.swept { // Now has done all of it
-		*r = round{cursor: cursor{0, now.Add(s.cfg.Interval)}, swept: n, report: newReport(now)}
+	if at := s.byHand(); !at.Equal(r.swept) { // Now has done all of it
+		*r = round{cursor: cursor{0, at.Add(s.cfg.Interval)}, swept: at, report: newReport(now)}
 		return
 	}
 	if r.total == 0 {

@@ -14,7 +14,7 @@ import (
 
 func TestSweepOfAWholeSwarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // members have no time to wait for each other
-		w := newSwarm(t, random(1), 24, 2000)
+		w := newSwarm(t, random(1), 24, 600)
 		for _, o := range w.members {
 			r := w.check(o)
 			for _, n := range r.Neighbours {
@@ -31,9 +31,9 @@ func TestSweepOfAWholeSwarm(t *testing.T) {
 
 func TestSweepCountsWhatIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // members have no time to wait for each other
-		for seed := range uint64(6) {
+		for seed := range uint64(5) {
 			r := random(seed)
-			w := newSwarm(t, r, 24+r.IntN(37), 300+r.IntN(1000))
+			w := newSwarm(t, r, 24+r.IntN(37), 200+r.IntN(500))
 			for _, o := range w.members {
 				switch r.IntN(10) {
 				case 0: // wiped
@@ -70,7 +70,7 @@ func TestSweepCountsWhatIsLost(t *testing.T) {
 func TestSweepAfterAJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // members have no time to wait for each other
 		r := random(5)
-		w := newSwarm(t, r, 30, 1000)
+		w := newSwarm(t, r, 30, 400)
 		last := w.members[29]
 		before := placement.New(w.roster[:29])
 		for _, o := range w.members {
