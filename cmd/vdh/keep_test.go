@@ -10,7 +10,7 @@ import (
 
 // brisk has members do in seconds what they do in hours.
 func brisk() []string {
-	return []string{"--sweep", "2s", "--grace", "12s", "--repair-rate", "1GB"}
+	return []string{"--sweep", "2s", "--repair-rate", "1GB"}
 }
 
 // safety is what vdh status says of a snapshot.
@@ -42,6 +42,12 @@ func (r *trial) becomes(score, what string, patience time.Duration, ok func(safe
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-r.t.Context().Done():
+		}
+	}
+	for i := range r.swarm.Len() {
+		if st, err := r.swarm.Status(r.t.Context(), i); err == nil {
+			care, _ := json.Marshal(st.Care)
+			r.t.Logf("member %d: %d fragments, %d of %d alive, %s", i, st.Fragments, st.Alive, st.Members, care)
 		}
 	}
 	r.t.Fatalf("%s: not so after %v: %+v", what, patience, s)

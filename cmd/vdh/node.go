@@ -55,7 +55,7 @@ can be missed, so give machines in one room one site. Where the fragments are is
 first start.
 
 Unasked it compares what it holds with the other members (--sweep), makes up for members that have
-been silent for --grace, within a budget (--repair-rate), and hashes all that is on its disk
+been silent for a day, within a budget (--repair-rate), and hashes all that is on its disk
 (--scrub); vdh sweep, vdh repair and vdh node scrub have it do so at once.
 
 With --retire it is about to leave: it serves on, gets nothing new, and hands what it holds to others.
@@ -86,7 +86,6 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	}{
 		{&f.upkeep.Sweep, "sweep", "6h", "time in which all that is held is compared with other members once"},
 		{&f.upkeep.Scrub, "scrub", "30d", "time in which all that is held is hashed once"},
-		{&f.upkeep.Grace, "grace", "24h", "time after which a member that is silent is gone; the same at all members"},
 	} {
 		_ = (*spanFlag)(s.to).Set(s.value) // a constant
 		l.Var((*spanFlag)(s.to), s.name, s.why)

@@ -47,6 +47,9 @@ func newTrial(t *testing.T, members int, code dhash.Code, capacity func(i int) s
 	}
 	m := procs.DefaultManifest()
 	m.Code, m.MilliNines = code, 1500 // what three members can reach
+	if len(args) > 0 {
+		m.Grace = 12 * time.Second // of those who keep themselves while the test looks on
+	}
 	s, err := procs.Start(t.Context(), procs.Config{Program: self, Dir: filepath.Join(dir, "members"), Members: members,
 		Manifest: m, Capacity: capacity, Args: args, Output: log})
 	t.Cleanup(func() {

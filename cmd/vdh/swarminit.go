@@ -21,6 +21,7 @@ import (
 type swarmInitFlags struct {
 	name, code          string
 	nines, availability float64
+	grace               time.Duration
 }
 
 func newSwarmInit(a *app) *cobra.Command {
@@ -33,6 +34,7 @@ Nothing is sent to anybody, and nothing runs yet; what to do next is printed.
 
 --nines is how available each block is to be: 5 is 99.999 %. --availability is how likely a member
 answers. From both follows into how many fragments a block is cut; --code NEED/TOTAL says it instead.
+A member that was silent for --grace counts as gone: what it held is made anew for others.
 
 The key lies in $XDG_DATA_HOME/vdh/swarm/swarm-key. Keep a copy of it: whoever has it can invite and
 ban, and without it nobody can any more.
@@ -48,6 +50,8 @@ members_needed, the number of members at which the target is reached.`,
 	l.Float64Var(&f.nines, "nines", 5, "how available a block is to be, in nines")
 	l.Float64Var(&f.availability, "availability", 0.9, "how likely a member answers, 0 to 1")
 	l.StringVar(&f.code, "code", "", "cut every block like this, NEED/TOTAL (default what the target asks for)")
+	f.grace = 24 * time.Hour
+	l.Var((*spanFlag)(&f.grace), "grace", "time after which a member that is silent is gone")
 	return cmd
 }
 
@@ -108,6 +112,9 @@ func (f *swarmInitFlags) manifest() (*member.Manifest, error) {
 		return nil, fmt.Errorf("--availability %v: want 0.01 to 0.9999, the part of the time that a member answers", f.availability)
 	}
 	m.MilliNines, m.Availability = int(math.Round(f.nines*1000)), int(math.Round(f.availability*1e6))
+	if m.Grace = f.grace.Truncate(time.Second); m.Grace < time.Minute || m.Grace > 366*24*time.Hour {
+		return nil, fmt.Errorf("--grace %v: want a minute to a year", f.grace)
+	}
 	if f.code != "" {
 		c, err := dhash.ParseCode(f.code)
 		if err != nil {

@@ -14,12 +14,13 @@ import (
 
 const (
 	manifestVersion = 1
+	maxGrace        = 366 * 24 * time.Hour
 
 	// MaxBans bounds the bans of a manifest.
 	MaxBans = 1024
 
 	// MaxManifest is the length in bytes of the longest encoded manifest.
-	MaxManifest = 1 + 32 + 10 + 1 + maxName + 3 + 3 + 2 + 2 + 32*MaxBans + 6 + ed25519.SignatureSize
+	MaxManifest = 1 + 32 + 10 + 1 + maxName + 3 + 3 + 2 + 5 + 2 + 32*MaxBans + 6 + ed25519.SignatureSize
 )
 
 // A Manifest is what all members of a swarm agree on, signed by the swarm's key. Of two manifests the one of the higher
@@ -33,6 +34,10 @@ type Manifest struct {
 	Availability int // of a member, as assumed, in millionths: 900000 is 90 %
 
 	Code dhash.Code // for all blocks; zero leaves it to the policy of package codec
+
+	// Grace is after how long a silence a member is gone, so that what it held is made anew: whole seconds, a year at
+	// most. Zero is a day. It takes effect when a node starts.
+	Grace time.Duration
 
 	// Bans are the ids of those who are shut out, ascending. The id of a delegated key bans everybody who was invited
 	// with it.
@@ -71,6 +76,8 @@ func (m *Manifest) Validate() error {
 		err = fmt.Errorf("assumed availability of %d millionths is not within 1 and 999999", m.Availability)
 	case m.Code != dhash.Code{} && m.Code.Validate() != nil:
 		err = m.Code.Validate()
+	case m.Grace < 0 || m.Grace > maxGrace || m.Grace%time.Second != 0:
+		err = fmt.Errorf("grace period of %v is not in whole seconds within 0 and a year", m.Grace)
 	case len(m.Bans) > MaxBans:
 		err = fmt.Errorf("%d bans are over the bound of %d", len(m.Bans), MaxBans)
 	}
@@ -117,6 +124,7 @@ func (m *Manifest) body() []byte {
 	b = venti.AppendUint(b, uint64(m.MilliNines))
 	b = venti.AppendUint(b, uint64(m.Availability))
 	b = append(b, byte(m.Code.Need), byte(m.Code.Total))
+	b = venti.AppendUint(b, uint64(m.Grace/time.Second))
 	b = venti.AppendUint(b, uint64(len(m.Bans)))
 	for _, id := range m.Bans {
 		b = append(b, id[len(idPrefix):]...)
@@ -139,6 +147,7 @@ func ParseManifest(b []byte, swarm PublicKey) (*Manifest, error) {
 	m.MilliNines = int(d.Uint(12000))
 	m.Availability = int(d.Uint(999_999))
 	m.Code = dhash.Code{Need: int(d.Byte()), Total: int(d.Byte())}
+	m.Grace = time.Duration(d.Uint(uint64(maxGrace/time.Second))) * time.Second
 	for range d.Uint(min(MaxBans, uint64(d.Len()/len(PublicKey{})))) {
 		m.Bans = append(m.Bans, decodeKey(d).ID())
 	}

@@ -63,8 +63,8 @@ func decode(kind string, data []byte) (meaning string, again []byte, sentinel, e
 		if err != nil {
 			return "", nil, member.ErrManifest, err
 		}
-		return fmt.Sprintf("revision %d name %s nines %d p %d code %s bans %d", m.Revision, m.Name, m.MilliNines,
-			m.Availability, m.Code, len(m.Bans)), m.Encode(), nil, nil
+		return fmt.Sprintf("revision %d name %s nines %d p %d code %s grace %d bans %d", m.Revision, m.Name, m.MilliNines,
+			m.Availability, m.Code, m.Grace/time.Second, len(m.Bans)), m.Encode(), nil, nil
 	case "chain":
 		c, err := member.ParseChain(data)
 		if err != nil {

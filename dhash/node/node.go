@@ -111,7 +111,6 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
-		grace: n.cfg.Upkeep.Grace,
 		host:  kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
 	if err != nil {
 		return err

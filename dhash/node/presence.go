@@ -62,7 +62,6 @@ type presenceConfig struct {
 	info   member.Info        // of a member
 	host   kad.HostConfig     // all but key and gater
 	made   host.Host          // instead of one made from host; for simulations
-	grace  time.Duration      // member.Thresholds.Grace
 	log    *slog.Logger
 }
 
@@ -70,8 +69,12 @@ type presenceConfig struct {
 func newPresence(cfg presenceConfig) (*presence, error) {
 	p := &presence{folder: cfg.folder, log: cfg.log, grants: map[dhash.Owner][]byte{}, failure: make(chan error, 1)}
 	f := cfg.folder
+	var grace time.Duration // the default
+	if f.Manifest != nil {
+		grace = f.Manifest.Grace
+	}
 	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log,
-		Limits: thresholds(cfg.grace)}
+		Limits: thresholds(grace)}
 	if cfg.chain.Role() == member.RoleMember {
 		rc.Self = member.PublicOf(cfg.key).ID()
 	}
@@ -86,7 +89,7 @@ func newPresence(cfg presenceConfig) (*presence, error) {
 			return nil, err
 		}
 	}
-	if err := p.assemble(cfg, gate); err != nil {
+	if err := p.assemble(cfg, gate, grace); err != nil {
 		return nil, errors.Join(err, p.host.Close())
 	}
 	return p, nil
@@ -102,9 +105,9 @@ func thresholds(grace time.Duration) member.Thresholds {
 	return t
 }
 
-func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {
+func (p *presence) assemble(cfg presenceConfig, gate *member.Gate, grace time.Duration) (err error) {
 	p.service, err = member.New(member.Config{Host: p.host, Roster: p.roster, Chain: cfg.chain, Info: cfg.info,
-		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log, Refresh: min(time.Hour, cfg.grace/24), // 0 is the default
+		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log, Refresh: min(time.Hour, grace/24), // 0 is the default
 		Save: p.folder.SaveManifest,
 		Find: func(ctx context.Context, found func(libpeer.AddrInfo)) error { return p.dht.Crawl(ctx, found) }})
 	if err != nil {

@@ -24,7 +24,6 @@ import (
 type Upkeep struct {
 	Sweep time.Duration // all that is held is compared with the other members once in it; 0 means 6 h
 	Scrub time.Duration // all that is held is hashed once in it; 0 means 30 days
-	Grace time.Duration // a member that was silent so long is gone, and repair makes up for it; 0 means 24 h
 	Rate  int64         // bytes a second for repair that is not urgent; 0 means 4 MiB
 	Trash time.Duration // what nobody claims stays so long; 0 means 30 days
 
@@ -39,7 +38,6 @@ func (u Upkeep) withDefaults() Upkeep {
 	}
 	set(&u.Sweep, 6*time.Hour)
 	set(&u.Scrub, 30*24*time.Hour)
-	set(&u.Grace, 24*time.Hour)
 	return u
 }
 
@@ -49,7 +47,7 @@ func (u Upkeep) validate() error {
 		name string
 		d    time.Duration
 		min  time.Duration
-	}{{"Sweep", u.Sweep, time.Second}, {"Scrub", u.Scrub, time.Second}, {"Grace", u.Grace, time.Second}, {"Trash", u.Trash, 0}} {
+	}{{"Sweep", u.Sweep, time.Second}, {"Scrub", u.Scrub, time.Second}, {"Trash", u.Trash, 0}} {
 		if f.d != 0 && (f.d < f.min || f.d > 366*24*time.Hour) {
 			return fmt.Errorf("node: Upkeep.%s is %v, not within %v and a year", f.name, f.d, f.min)
 		}
@@ -98,9 +96,10 @@ func newUpkeep(n *Node) (u *upkeep, err error) {
 	if err != nil {
 		return nil, err
 	}
+	const second = time.Second // in which little happens, however often is swept
 	u.repairer, err = repair.New(repair.Config{Self: self, Peers: n.p.peers, Store: n.store, Table: n.p.table, Policy: n.p.policy,
-		Roster: u.counted, Retiring: u.retiring, Rate: u.cfg.Rate, Takeover: u.cfg.Sweep / 24, Confirm: u.cfg.Sweep,
-		Grace: u.cfg.Grace, Log: n.log})
+		Roster: u.counted, Retiring: u.retiring, Rate: u.cfg.Rate, Takeover: max(u.cfg.Sweep/24, second), Confirm: u.cfg.Sweep, Retry: max(u.cfg.Sweep/360, second),
+		Grace: n.cfg.Folder.Manifest.Grace, Log: n.log})
 	u.observe()
 	return u, err
 }
@@ -196,10 +195,7 @@ func (u *upkeep) weak(c dhash.Code) bool {
 func (u *upkeep) found(_ context.Context, items []sweep.Item) {
 	list := make([]repair.Candidate, len(items))
 	for i, it := range items {
-		list[i] = repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present}
-		if it.Stray { // nobody was asked
-			list[i].Present = it.Code.Total
-		}
+		list[i] = repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present, Stray: it.Stray}
 	}
 	u.repairer.Add(list)
 }

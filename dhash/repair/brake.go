@@ -41,8 +41,8 @@ func (b *budget) spend(n int64, now time.Time) {
 }
 
 // A brake tells the loss of members from the loss of this node's own connection: when more than 30 % of those that were
-// alive within the last hour have vanished, the node takes itself for cut off, until they are back or the grace period
-// has passed. At first all members that are known count as having been alive.
+// alive within the last hour have vanished, the node takes itself for cut off, until nine tenths are back
+// or the grace period has passed. At first all members that are known count as having been alive.
 type brake struct {
 	grace time.Duration
 	seen  []sample // of the last hour, at most one a minute
@@ -63,7 +63,7 @@ func vanished(alive, before int) bool { return 10*alive < 7*before }
 // more, and nobody waits for them.
 func (b *brake) check(now time.Time, alive, known int) bool {
 	if b.on {
-		if vanished(alive, min(b.high, known)) && now.Sub(b.since) < b.grace {
+		if 10*alive < 9*min(b.high, known) && now.Sub(b.since) < b.grace {
 			return true
 		}
 		b.on, b.seen = false, []sample{{now, alive}}

@@ -67,6 +67,10 @@ type Config struct {
 	// means 6 hours, the time between two sweeps.
 	Confirm time.Duration
 
+	// Retry is how long what failed, or is another member's to do, waits before it is looked at again, at first; it is
+	// doubled up to 360 times as much. Zero means a minute.
+	Retry time.Duration
+
 	// Grace is how long a member must have been silent to count as gone, and the longest time that this node takes
 	// itself for cut off. Zero means 24 hours.
 	Grace time.Duration
@@ -85,6 +89,8 @@ func (c Config) Validate() error {
 		return errors.New("repair: Self, Peers, Store and Table are needed")
 	case c.Rate < 0 || c.Queue < 0:
 		return errors.New("repair: Rate and Queue cannot be negative")
+	case c.Retry < 0:
+		return errors.New("repair: Retry cannot be negative")
 	case c.Takeover < 0 || c.Confirm < 0 || c.Grace < 0 || c.Timeout < 0:
 		return errors.New("repair: Takeover, Confirm, Grace and Timeout cannot be negative")
 	}
@@ -96,6 +102,7 @@ func (c Config) withDefaults() Config {
 	c.Queue = cmp.Or(c.Queue, 1<<17)
 	c.Takeover = cmp.Or(c.Takeover, 15*time.Minute)
 	c.Confirm = cmp.Or(c.Confirm, 6*time.Hour)
+	c.Retry = cmp.Or(c.Retry, time.Minute)
 	c.Grace = cmp.Or(c.Grace, 24*time.Hour)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	if c.Retiring == nil {

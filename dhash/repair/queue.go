@@ -21,11 +21,8 @@ type Candidate struct {
 	Stray bool
 }
 
-// What is tried again waits from the first to the second time, twice as long after each failure.
-const (
-	minBackoff = time.Minute
-	maxBackoff = 6 * time.Hour
-)
+// maxRetry is how many times Config.Retry what is tried again waits at most: 6 hours, if nothing else is said.
+const maxRetry = 360
 
 // key is what an item is about.
 type key struct {
@@ -103,6 +100,7 @@ func classOf(c Candidate, vital bool) int {
 // A queue holds items by how near their blocks are to being lost, and by when each is due. It is bounded, and drops the
 // healthiest when it is full. Items that are taken out to be worked at are still known. Not safe for concurrent use.
 type queue struct {
+	retry   time.Duration // Config.Retry
 	limit   int
 	items   map[key]*item
 	heaps   [classes]byNext
@@ -125,7 +123,9 @@ func (h *byNext) Pop() any {
 	return it
 }
 
-func newQueue(limit int) *queue { return &queue{limit: limit, items: map[key]*item{}} }
+func newQueue(limit int, retry time.Duration) *queue {
+	return &queue{limit: limit, retry: retry, items: map[key]*item{}}
+}
 
 // add takes a candidate in, or notes its news if it is known. What has changed is looked at soon.
 func (q *queue) add(c Candidate, vital bool, now time.Time) {
@@ -135,7 +135,7 @@ func (q *queue) add(c Candidate, vital bool, now time.Time) {
 		}
 		heap.Remove(&q.heaps[it.class], it.at)
 		it.Candidate = c
-		if soon := it.last.Add(minBackoff); soon.Before(it.next) && (it.farewell == nil || it.farewell.agreed.IsZero()) {
+		if soon := it.last.Add(q.retry); soon.Before(it.next) && (it.farewell == nil || it.farewell.agreed.IsZero()) {
 			it.next = soon
 		}
 		q.push(it)
@@ -193,11 +193,13 @@ func (q *queue) due(class int) (when time.Time, ok bool) {
 	return when, ok
 }
 
-// backoff returns how long to wait after so many failures in a row, 1 or more.
-func backoff(failures int) time.Duration {
-	d := minBackoff << min(failures-1, 20)
-	if d > maxBackoff {
-		d = maxBackoff
-	}
-	return max(minBackoff, min(maxBackoff, time.Duration(float64(d)*(0.75+rand.Float64()/2))))
+// backoff returns how long to wait after so many failures in a row, 1 or more: twice as long after each.
+func (q *queue) backoff(failures int) time.Duration {
+	d := q.retry << min(failures-1, 9)
+	return q.within(time.Duration(float64(d) * (0.75 + rand.Float64()/2)))
+}
+
+// within keeps a wait within its bounds.
+func (q *queue) within(wait time.Duration) time.Duration {
+	return max(q.retry, min(maxRetry*q.retry, wait))
 }

@@ -34,7 +34,7 @@ func New(cfg Config) (*Repairer, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	return &Repairer{cfg: cfg, queue: newQueue(cfg.Queue), budget: newBudget(cfg.Rate, time.Now()),
+	return &Repairer{cfg: cfg, queue: newQueue(cfg.Queue, cfg.Retry), budget: newBudget(cfg.Rate, time.Now()),
 		brake: brake{grace: cfg.Grace}, slots: make(chan struct{}, maxRequests), turn: make(chan struct{}, 1),
 		news: make(chan struct{}, 1)}, nil
 }
@@ -60,8 +60,11 @@ func (r *Repairer) Add(candidates []Candidate) {
 	}
 }
 
-// poll is how often the roster is looked at when there is nothing else to do.
+// poll is how often the roster is looked at, at least, when there is nothing else to do.
 const poll = time.Minute
+
+// long is a wait that is cut to the longest there is.
+const long = 1000 * time.Hour
 
 // Run works through the queue as its items become due, until ctx ends; then it returns nil. It may be called once.
 func (r *Repairer) Run(ctx context.Context) error {
@@ -228,7 +231,7 @@ type outcome struct {
 }
 
 func failed(err error) outcome      { return outcome{keep: true, err: err} }
-func later(d time.Duration) outcome { return outcome{keep: true, wait: max(d, minBackoff)} }
+func later(d time.Duration) outcome { return outcome{keep: true, wait: d} }
 
 // enter waits until one more request may be under way; leave is called when it has ended.
 func (r *Repairer) enter(ctx context.Context) error {
@@ -256,11 +259,11 @@ func (r *Repairer) settle(it *item, out outcome) {
 		it.next = now.Add(r.budget.wait(now))
 	case out.err != nil:
 		it.attempts++
-		it.err, it.last, it.next = out.err, now, now.Add(backoff(it.attempts))
+		it.err, it.last, it.next = out.err, now, now.Add(r.queue.backoff(it.attempts))
 		r.stats.Failed++
 		r.stats.LastError = out.err
 	default:
-		it.attempts, it.err, it.last, it.next = 0, nil, now, now.Add(out.wait)
+		it.attempts, it.err, it.last, it.next = 0, nil, now, now.Add(r.queue.within(out.wait))
 	}
 	r.queue.push(it)
 }

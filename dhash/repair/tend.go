@@ -48,7 +48,7 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 		}
 	}
 	if it.junk {
-		return later(maxBackoff)
+		return later(long)
 	}
 	if it.lost {
 		return failed(errLost)
@@ -74,7 +74,7 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 		return out
 	}
 	if c.claimed <= it.Code.Threshold() && c.view.Present > c.claimed { // what makes up for it may be trash
-		return later(maxBackoff)
+		return later(long)
 	}
 	return outcome{}
 }

@@ -90,20 +90,20 @@ def out(name, kind, data, expect):
 # --- manifest
 
 
-def manifest(revision=7, name="test", nines=5000, p=900_000, need=0, total=0, bans=(), time=T, key=SWARM, version=1,
-             label=b"vdh manifest", public=None, tail=b""):
+def manifest(revision=7, name="test", nines=5000, p=900_000, need=0, total=0, grace=0, bans=(), time=T, key=SWARM,
+             version=1, label=b"vdh manifest", public=None, tail=b""):
     b = bytes([version]) + (public or key.public) + uint(revision) + field(name) + uint(nines) + uint(p)
-    b += bytes([need, total]) + uint(len(bans)) + b"".join(bans) + uint(time)
+    b += bytes([need, total]) + uint(grace) + uint(len(bans)) + b"".join(bans) + uint(time)
     return b + key.sign(label, b, SWARM if public else key) + tail
 
 
 def manifests():
     bans = sorted([A.public, B.public])
     good = manifest()
-    out("plain", "manifest", good, "revision 7 name test nines 5000 p 900000 code 0/0 bans 0")
-    out("all fields", "manifest", manifest(300, "ünï", 12000, 999_999, 8, 20, bans),
-        "revision 300 name ünï nines 12000 p 999999 code 8/20 bans 2")
-    out("highest revision", "manifest", manifest(2**64 - 1), f"revision {2**64-1} name test nines 5000 p 900000 code 0/0 bans 0")
+    out("plain", "manifest", good, "revision 7 name test nines 5000 p 900000 code 0/0 grace 0 bans 0")
+    out("all fields", "manifest", manifest(300, "ünï", 12000, 999_999, 8, 20, 31_622_400, bans),
+        "revision 300 name ünï nines 12000 p 999999 code 8/20 grace 31622400 bans 2")
+    out("highest revision", "manifest", manifest(2**64 - 1), f"revision {2**64-1} name test nines 5000 p 900000 code 0/0 grace 0 bans 0")
     out("of another swarm", "manifest", manifest(key=OTHER), "refused")
     out("forged: this swarm's key, signed by another", "manifest", manifest(key=OTHER, public=SWARM.public), "refused")
     out("signed as a certificate", "manifest", manifest(label=b"vdh certificate"), "refused")
@@ -117,7 +117,7 @@ def manifests():
         ("version 2", manifest(version=2)), ("revision 0", manifest(0)), ("no target", manifest(nines=0)),
         ("target too high", manifest(nines=12001)), ("availability 1", manifest(p=1_000_000)),
         ("code 21/20", manifest(need=21, total=20)), ("code 8/65", manifest(need=8, total=65)),
-        ("code 0/20", manifest(need=0, total=20)),
+        ("code 0/20", manifest(need=0, total=20)), ("grace too long", manifest(grace=31_622_401)),
         ("bans not ascending", manifest(bans=bans[::-1])), ("a ban twice", manifest(bans=[bans[0]] * 2)),
         ("bytes after the end", manifest(tail=b"\0")), ("control character", manifest(name="a\nb")),
         ("name not UTF-8", manifest(name=b"\xff")), ("name too long", manifest(name="x" * 65)),
