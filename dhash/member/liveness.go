@@ -74,6 +74,18 @@ func (t Thresholds) withDefaults() Thresholds {
 	return t
 }
 
+// under returns the thresholds in a swarm whose manifest is m, which may be nil: its grace period holds where t has none. If
+// that is short, as tests have it, the others are as much shorter as they have to be.
+func (t Thresholds) under(m *Manifest) Thresholds {
+	if t.Grace == 0 && m != nil {
+		t.Grace = m.Grace
+		if 0 < t.Grace && t.Grace < 2*time.Minute {
+			t.DeadAfter, t.PingInterval, t.RetryMax = t.Grace/4, t.Grace/12, t.Grace/12
+		}
+	}
+	return t.withDefaults()
+}
+
 // Validate returns an error that names the field and the rule, if there is one to name.
 func (t Thresholds) Validate() error {
 	d := t.withDefaults()

@@ -36,7 +36,7 @@ type Manifest struct {
 	Code dhash.Code // for all blocks; zero leaves it to the policy of package codec
 
 	// Grace is after how long a silence a member is gone, so that what it held is made anew: whole seconds, a year at
-	// most. Zero is a day. It takes effect when a node starts.
+	// most. Zero is a day.
 	Grace time.Duration
 
 	// Bans are the ids of those who are shut out, ascending. The id of a delegated key bans everybody who was invited

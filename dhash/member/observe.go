@@ -46,7 +46,7 @@ func (r *Roster) Check(id dhash.ID, now time.Time) {
 // pingInterval is when to ping a member after it was heard. Of two members the one with the lower id is to ping, the
 // other one waits half as long again, and so each pair needs one ping an interval. mu is held.
 func (r *Roster) pingInterval(e *entry) time.Duration {
-	d := max(r.cfg.Limits.PingInterval, time.Duration(len(r.entries))*time.Second/pingRate)
+	d := max(r.limits.PingInterval, time.Duration(len(r.entries))*time.Second/pingRate)
 	if e.id < r.cfg.Self {
 		d += d / 2
 	}
@@ -55,7 +55,7 @@ func (r *Roster) pingInterval(e *entry) time.Duration {
 
 // retryLimit bounds the time between attempts to reach a member that fails. mu is held.
 func (r *Roster) retryLimit() time.Duration {
-	limit := r.cfg.Limits.RetryMax
+	limit := r.limits.RetryMax
 	if r.alive == 0 {
 		limit /= 4
 	}
@@ -72,7 +72,7 @@ func (r *Roster) Due(now time.Time, n int, wait time.Duration) (ids []dhash.ID, 
 		if id == r.cfg.Self {
 			continue
 		}
-		if e.liveness(now, e.rec.Time, r.cfg.Limits) == Alive {
+		if e.liveness(now, e.rec.Time, r.limits) == Alive {
 			r.alive++
 		}
 		if !e.failing.IsZero() {
@@ -94,7 +94,7 @@ func (r *Roster) Random(now time.Time, n int) []dhash.ID {
 	var chosen []dhash.ID
 	seen := 0
 	for id, e := range r.entries {
-		if id == r.cfg.Self || e.liveness(now, e.rec.Time, r.cfg.Limits) != Alive {
+		if id == r.cfg.Self || e.liveness(now, e.rec.Time, r.limits) != Alive {
 			continue
 		}
 		seen++

@@ -61,7 +61,7 @@ func (s *Service) publishIfNeeded(now time.Time) {
 	s.mu.Lock()
 	age := now.Sub(s.published)
 	need := s.stale || foreign > s.sequence || !slices.EqualFunc(addrs, s.addrs, ma.Multiaddr.Equal) ||
-		age >= s.cfg.Refresh || age < 0
+		age >= min(s.cfg.Refresh, s.roster.thresholds().Grace/24) || age < 0
 	if need && foreign > s.sequence && s.sequence > 0 {
 		s.log.Warn("another process uses this member's key, or did lately; its record is replaced")
 	}

@@ -21,7 +21,7 @@ type RosterConfig struct {
 	Manifest *Manifest  // the newest one known, verified; may be nil
 	File     string     // where the roster is kept over restarts; empty keeps it in memory only
 	Members  int        // bound on the number of members; 0 is 4096
-	Limits   Thresholds // when silence means what
+	Limits   Thresholds // when silence means what; the manifest says the grace period unless it is set here
 	Log      *slog.Logger
 }
 
@@ -50,6 +50,7 @@ type Roster struct {
 
 	mu       sync.RWMutex // protects the following
 	manifest *Manifest
+	limits   Thresholds // as the manifest has them
 	entries  map[dhash.ID]*entry
 	sorted   []*entry // entries by Subject; nil if they must be sorted anew
 	uses     useLedger
@@ -91,8 +92,8 @@ func OpenRoster(cfg RosterConfig, now time.Time) (*Roster, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	cfg.Limits = cfg.Limits.withDefaults()
 	r := &Roster{cfg: cfg, swarm: cfg.Swarm.Swarm(), manifest: cfg.Manifest, table: newTable()}
+	r.limits = cfg.Limits.under(r.manifest)
 	r.reset()
 	if err := r.load(now); err != nil {
 		cfg.Log.Warn("the saved roster cannot be used; starting with an empty one", slog.String("file", cfg.File),
@@ -110,6 +111,13 @@ func (r *Roster) reset() {
 // Swarm returns the swarm's key.
 func (r *Roster) Swarm() PublicKey { return r.cfg.Swarm }
 
+// thresholds returns when silence means what.
+func (r *Roster) thresholds() Thresholds {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.limits
+}
+
 // Manifest returns the newest manifest known, or nil. It must not be changed.
 func (r *Roster) Manifest() *Manifest {
 	r.mu.RLock()
@@ -126,7 +134,8 @@ func (r *Roster) SetManifest(m *Manifest) (bool, error) {
 	if !newer || err != nil {
 		return false, err
 	}
-	r.manifest = m
+	r.manifest, r.limits = m, r.cfg.Limits.under(m)
+	r.table.stale = true
 	for id, e := range r.entries {
 		if slices.ContainsFunc(e.rec.Chain, func(c Certificate) bool { return m.bans(c.Subject) }) {
 			r.drop(id)
@@ -201,7 +210,7 @@ func (r *Roster) check(rec *Record, raw []byte, old *entry, m *Manifest, now tim
 		return fmt.Errorf("%w: the record of %s is from %v in the future", ErrClock, rec.ID().Short(),
 			ahead.Round(time.Second))
 	}
-	if now.Sub(rec.Time) > r.cfg.Limits.Forget {
+	if now.Sub(rec.Time) > r.limits.Forget {
 		return fmt.Errorf("%w: that of %s is from %s, too long ago", ErrRecord, rec.ID().Short(),
 			rec.Time.Format(time.RFC3339))
 	}
@@ -220,7 +229,7 @@ func (r *Roster) check(rec *Record, raw []byte, old *entry, m *Manifest, now tim
 func (r *Roster) evict(now time.Time) bool {
 	var oldest *entry
 	for id, e := range r.entries {
-		gone := id != r.cfg.Self && now.Sub(e.rec.Time) >= r.cfg.Limits.Grace
+		gone := id != r.cfg.Self && now.Sub(e.rec.Time) >= r.limits.Grace
 		if gone && (oldest == nil || e.rec.Time.Before(oldest.rec.Time)) {
 			oldest = e
 		}
@@ -238,7 +247,7 @@ func (r *Roster) Expire(now time.Time) {
 	defer r.mu.Unlock()
 	for id, e := range r.entries {
 		end := e.rec.Chain[len(e.rec.Chain)-1].Expires
-		if id != r.cfg.Self && (now.Sub(e.rec.Time) > r.cfg.Limits.Forget || !end.IsZero() && now.After(end)) {
+		if id != r.cfg.Self && (now.Sub(e.rec.Time) > r.limits.Forget || !end.IsZero() && now.After(end)) {
 			r.drop(id)
 		}
 	}
@@ -293,7 +302,7 @@ func (r *Roster) Len() int {
 
 func (r *Roster) status(e *entry, now time.Time) Status {
 	s := Status{Record: e.rec, Seen: e.seen, Failing: e.failing}
-	if s.Liveness = e.liveness(now, e.rec.Time, r.cfg.Limits); e.id == r.cfg.Self {
+	if s.Liveness = e.liveness(now, e.rec.Time, r.limits); e.id == r.cfg.Self {
 		s.Liveness, s.Seen, s.Failing = Alive, now, time.Time{}
 	}
 	return s

@@ -38,9 +38,9 @@ func (r *Roster) Table(now time.Time) ([]placement.Member, <-chan struct{}) {
 func (r *Roster) rebuild(now time.Time) {
 	r.sort()
 	var members []placement.Member
-	until := now.Add(r.cfg.Limits.Grace)
+	until := now.Add(r.limits.Grace)
 	for _, e := range r.sorted {
-		end := e.rec.Time.Add(r.cfg.Limits.Grace)
+		end := e.rec.Time.Add(r.limits.Grace)
 		if e.rec.Capacity == 0 || !now.Before(end) {
 			continue
 		}

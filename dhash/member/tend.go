@@ -26,7 +26,7 @@ type chores struct {
 func (s *Service) tend(ctx context.Context) {
 	c := &chores{slots: make(chan struct{}, parallel), seeking: make(chan struct{}, 1)}
 	defer c.work.Wait()
-	tick := time.NewTicker(min(time.Second, s.roster.cfg.Limits.PingInterval/2))
+	tick := time.NewTicker(min(time.Second, s.roster.thresholds().PingInterval/2))
 	defer tick.Stop()
 	for {
 		s.chores(ctx, c, time.Now())

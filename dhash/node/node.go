@@ -111,7 +111,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
-		host:  kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
+		host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
 	if err != nil {
 		return err
 	}

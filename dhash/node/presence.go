@@ -69,12 +69,7 @@ type presenceConfig struct {
 func newPresence(cfg presenceConfig) (*presence, error) {
 	p := &presence{folder: cfg.folder, log: cfg.log, grants: map[dhash.Owner][]byte{}, failure: make(chan error, 1)}
 	f := cfg.folder
-	var grace time.Duration // the default
-	if f.Manifest != nil {
-		grace = f.Manifest.Grace
-	}
-	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log,
-		Limits: thresholds(grace)}
+	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log}
 	if cfg.chain.Role() == member.RoleMember {
 		rc.Self = member.PublicOf(cfg.key).ID()
 	}
@@ -89,25 +84,15 @@ func newPresence(cfg presenceConfig) (*presence, error) {
 			return nil, err
 		}
 	}
-	if err := p.assemble(cfg, gate, grace); err != nil {
+	if err := p.assemble(cfg, gate); err != nil {
 		return nil, errors.Join(err, p.host.Close())
 	}
 	return p, nil
 }
 
-// thresholds returns the times by which members are judged who are gone after grace; zero stands for the defaults. With a
-// short grace, as tests have it, the others are as much shorter as they have to be.
-func thresholds(grace time.Duration) member.Thresholds {
-	t := member.Thresholds{Grace: grace}
-	if 0 < grace && grace < 2*time.Minute {
-		t.DeadAfter, t.PingInterval, t.RetryMax = grace/4, grace/12, grace/12
-	}
-	return t
-}
-
-func (p *presence) assemble(cfg presenceConfig, gate *member.Gate, grace time.Duration) (err error) {
+func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {
 	p.service, err = member.New(member.Config{Host: p.host, Roster: p.roster, Chain: cfg.chain, Info: cfg.info,
-		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log, Refresh: min(time.Hour, grace/24), // 0 is the default
+		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log,
 		Save: p.folder.SaveManifest,
 		Find: func(ctx context.Context, found func(libpeer.AddrInfo)) error { return p.dht.Crawl(ctx, found) }})
 	if err != nil {
