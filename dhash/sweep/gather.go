@@ -45,15 +45,7 @@ func gather(ctx context.Context, st Store, from, to uint64, limit int, each func
 	points = new(Points)
 	var group []holding
 	flush := func() {
-		slices.SortFunc(group, func(a, b holding) int {
-			switch {
-			case a.point.Less(b.point):
-				return -1
-			case b.point.Less(a.point):
-				return 1
-			}
-			return 0
-		})
+		slices.SortFunc(group, func(a, b holding) int { return comparePoints(a.point, b.point) })
 		for i := range group {
 			if points.Add(group[i].point) {
 				each(&group[i])

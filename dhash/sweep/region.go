@@ -37,10 +37,12 @@ type region struct {
 type neighbour struct {
 	id      dhash.ID
 	live    Liveness
-	err     error  // why it counts as absent although it is live
-	shared  bitset // the items that both are expected to hold
-	known   bitset // those of them that it did not hold in the round before
-	lacks   bitset // those of them that it does not hold
+	err     error   // why it counts as absent although it is live
+	shared  bitset  // the items that both are expected to hold
+	known   bitset  // those of them that it did not hold in the round before
+	beyond  *Points // what else it was known to hold that this member is expected to hold and does not; nil is nothing
+	more    *Points // the same after the session
+	lacks   bitset  // those of them that it does not hold
 	extra   uint64
 	traffic Traffic
 }
@@ -87,7 +89,7 @@ func gatherRegion(ctx context.Context, cfg *Config, m *memory, from uint64) (*re
 		shared := newBitset(count)
 		shared.add(n.shared)
 		n.shared = shared
-		n.known = m.known(g, n)
+		n.known, n.beyond = m.known(g, n)
 	}
 	return g, nil
 }
@@ -165,10 +167,11 @@ func (g *region) compareWith(ctx context.Context, n *neighbour) error {
 	set := newSet(salt, g.from, g.last, g.points, n.shared, n.shared.without(n.known))
 	from, to := g.from, g.last
 	lacks := newBitset(g.points.Len())
+	var more []Point
 	for range maxSessions {
 		part := set.part(from, to)
 		if part.rank(part.lo) < part.rank(part.hi) {
-			s := NewSession(part)
+			s := newSession(part, n.beyond)
 			err := g.converse(ctx, n, s)
 			n.traffic.Add(s.Traffic())
 			if err != nil {
@@ -179,12 +182,14 @@ func (g *region) compareWith(ctx context.Context, n *neighbour) error {
 				continue
 			}
 			lacks.add(s.lacks)
+			more = append(more, s.more...)
 			n.extra += s.extra
 		}
 		if to == g.last {
 			if lacks.count() > 0 {
 				n.lacks = lacks
 			}
+			n.more = pointsOf(more)
 			return nil
 		}
 		from, to = to+1, g.last

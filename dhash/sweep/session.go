@@ -26,7 +26,9 @@ type Session struct {
 	asked   int   // how many of them the last message has
 	lacks   bitset
 	extra   uint64
-	cut     uint64 // where the other set ends, if it is not 0
+	beyond  *beyond // what the other one was known to have that we lack
+	more    []Point // what it is known to have now
+	cut     uint64  // where the other set ends, if it is not 0
 	rounds  int
 	bytes   Traffic
 }
@@ -46,8 +48,11 @@ func (t *Traffic) Add(other Traffic) {
 }
 
 // NewSession returns a session about a set.
-func NewSession(set *Set) *Session {
-	s := &Session{set: set}
+func NewSession(set *Set) *Session { return newSession(set, nil) }
+
+// newSession returns a session about a set, and points beside it that the other one is known to compare.
+func newSession(set *Set, more *Points) *Session {
+	s := &Session{set: set, beyond: newBeyond(set, more)}
 	s.ask(Point{Position: set.from}, Point{}, set.lo, set.hi, maxList)
 	return s
 }
@@ -63,7 +68,7 @@ func (s *Session) ask(lo, hi Point, i, j, list int) {
 			}
 		}
 	} else {
-		a.print, _ = s.set.fingerprint(i, j)
+		a.print = s.fingerprint(lo, hi, i, j)
 	}
 	s.waiting = append(s.waiting, a)
 }
@@ -152,7 +157,7 @@ func (s *Session) take(a *ask, r *reply) {
 	i, j := s.set.span(a.lo, a.hi)
 	switch r.kind {
 	case saySame:
-		s.asBefore(i, j)
+		s.asBefore(a.lo, a.hi, i, j)
 	case sayNone:
 		for ; i < j; i++ {
 			if s.set.wanted.has(i) {
@@ -161,6 +166,7 @@ func (s *Session) take(a *ask, r *reply) {
 		}
 	case sayList:
 		s.extra += uint64(r.extra)
+		s.remember(r.more)
 		for n, p := range a.list {
 			if r.lacks[n] {
 				at, _ := s.set.points.find(p)
@@ -180,10 +186,9 @@ func (s *Session) take(a *ask, r *reply) {
 func (s *Session) descend(lo Point, p part) {
 	i, j := s.set.span(lo, p.hi)
 	count := s.set.rank(j) - s.set.rank(i)
-	print, _ := s.set.fingerprint(i, j)
 	switch {
-	case print == p.print:
-		s.asBefore(i, j)
+	case s.fingerprint(lo, p.hi, i, j) == p.print:
+		s.asBefore(lo, p.hi, i, j)
 	case count == 0:
 		s.extra += uint64(p.count)
 	case count <= maxList:
@@ -199,8 +204,21 @@ func (s *Session) descend(lo Point, p part) {
 	}
 }
 
-// asBefore notes that of the points i … j-1 the other one lacks those that were not compared because it lacks them.
-func (s *Session) asBefore(i, j int) {
+// fingerprint returns what the other one should have of the points i … j-1, which are those of a range.
+func (s *Session) fingerprint(lo, hi Point, i, j int) fingerprint {
+	t, count := s.set.sum(i, j)
+	first, last := s.beyond.span(lo, hi)
+	return s.set.salt.fingerprint(t.plus(s.beyond.sums[last]).minus(s.beyond.sums[first]), count+last-first)
+}
+
+// asBefore notes that of the points i … j-1, which are those of a range, the other one lacks what it was known to lack, and
+// has what it was known to have beside them.
+func (s *Session) asBefore(lo, hi Point, i, j int) {
+	first, last := s.beyond.span(lo, hi)
+	s.extra += uint64(last - first)
+	for n := first; n < last; n++ {
+		s.remember([]Point{s.beyond.points.At(n)})
+	}
 	if s.set.count(i, j) == s.set.rank(j)-s.set.rank(i) {
 		return
 	}
@@ -208,6 +226,13 @@ func (s *Session) asBefore(i, j int) {
 		if s.set.wanted.has(i) && !s.set.compared.has(i) {
 			s.lacking(i)
 		}
+	}
+}
+
+// remember notes points that the other one has and we lack.
+func (s *Session) remember(more []Point) {
+	if len(s.more) < maxBeyond {
+		s.more = append(s.more, more...)
 	}
 }
 
