@@ -88,8 +88,8 @@ func processor() time.Duration {
 }
 
 // whole lets one member of a swarm sweep all that it holds, the others answering in this process. In an interval each
-// member sweeps once and answers each of the others once, which is as much work as what is measured here. walk is what a
-// row of a real store costs beyond what it costs here.
+// member sweeps once and answers each of the others once, which is as much work as what is measured here. walk is what
+// a row of a real store costs beyond what it costs here.
 func whole(ctx context.Context, t *table, members, points int, walk time.Duration) error {
 	if members > 64 {
 		return fmt.Errorf("at most 64 members, not %d", members)
@@ -162,10 +162,13 @@ func whole(ctx context.Context, t *table, members, points int, walk time.Duratio
 		t.row(c.name, measured, rate < byteRate || c.once, fmt.Sprintf("< %d B/s, but for the first time", byteRate))
 		share := used.Seconds() / interval.Seconds()
 		t.row(fmt.Sprintf("  %d items, %d short", report.Items, report.Missing()),
-			fmt.Sprintf("%.1f s of a processor, %.3f %%; %.1f s in all", used.Seconds(), 100*share, report.Took.Seconds()), share < cpuShare,
+			fmt.Sprintf("%.1f s of a processor, %.3f %%; %.1f s in all", used.Seconds(), 100*share, report.Took.Seconds()),
+			share < cpuShare,
 			fmt.Sprintf("< %.0f %%", 100*cpuShare))
-		t.note("  kept in memory by all members", fmt.Sprintf("%.1f MB", float64(heap()-idle)/1e6))
 	}
+	responders = nil
+	t.note("what it remembers in the end", fmt.Sprintf("%.1f MB", float64(heap()-idle)/1e6))
+	runtime.KeepAlive(sweeper)
 	runtime.KeepAlive(all)
 	return nil
 }

@@ -8,7 +8,8 @@ import (
 // maxBeyond bounds the points that are remembered of what a neighbour has and this member lacks, for a session.
 const maxBeyond = 1 << 16
 
-// beyond is what the other side of a session is known to compare beside the points of the set: it has them, and we do not.
+// beyond is what the other side of a session is known to compare beside the points of the set: it has them, and we do
+// not.
 type beyond struct {
 	points *Points
 	sums   []sum // of the hashes of the points before each
@@ -41,10 +42,11 @@ func (b *beyond) span(lo, hi Point) (i, j int) {
 // pointsOf returns a list of points that come in any order.
 func pointsOf(all []Point) *Points {
 	slices.SortFunc(all, comparePoints)
+	all = slices.Compact(all)
 	list := new(Points)
 	list.Grow(len(all))
 	for _, p := range all {
-		list.Add(p) // the same one is added once
+		list.Add(p)
 	}
 	return list
 }

@@ -11,13 +11,14 @@ const (
 	maxAge        = 28      // rounds that what is remembered is good for
 )
 
-// A memory knows from the round before which neighbour lacks what, and what it has that this member lacks. Repair is lazy, and
-// members are away when blocks are stored, so that much is lacking for long, all over the keyspace; and what both sides
-// know to be lacking at one of them need not be told from round to round. A point that the other side is known to lack is
-// left out of the fingerprints, and one that it has beside ours is put in, so that they are the same as long as that is so.
+// A memory knows from the round before which neighbour lacks what, and what it has that this member lacks. Repair is
+// lazy, and members are away when blocks are stored, so that much is lacking for long, all over the keyspace; and what
+// both sides know to be lacking at one of them need not be told from round to round. A point that the other side is
+// known to lack is left out of the fingerprints, and one that it has beside ours is put in, so that they are the same
+// as long as that is so.
 //
-// That says nothing wrong as long as both expect the same members to hold the point. If they differ, the other side may have
-// got it and not compare it; therefore all is asked anew now and then.
+// That says nothing wrong as long as both expect the same members to hold the point. If they differ, the other side may
+// have got it and not compare it; therefore all is asked anew now and then.
 type memory struct {
 	regions []remembered // not overlapping, in no order
 }
@@ -55,8 +56,8 @@ func (m *marked) each(id dhash.ID, from, to uint64, fn func(Point)) {
 	}
 }
 
-// known returns which of the points that a neighbour is expected to hold it is known to lack, and which it has that this member
-// lacks; nil is none.
+// known returns which of the points that a neighbour is expected to hold it is known to lack, and which it has that
+// this member lacks; nil is none.
 func (m *memory) known(g *region, n *neighbour) (lacks bitset, more *Points) {
 	var others []Point
 	for i := range m.regions {
@@ -85,8 +86,8 @@ func (m *memory) known(g *region, n *neighbour) (lacks bitset, more *Points) {
 	return lacks, more
 }
 
-// learn remembers how the neighbours differ in a region, in place of what was known of it. Of a neighbour that was not compared
-// with it remembers what it knew.
+// learn remembers how the neighbours differ in a region, in place of what was known of it. Of a neighbour that was not
+// compared with it remembers what it knew.
 func (m *memory) learn(g *region) {
 	next := remembered{from: g.from, to: g.last}
 	total := 0

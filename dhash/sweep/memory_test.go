@@ -47,7 +47,8 @@ func (w *swarm) extras(o *one, report sweep.Report) {
 		extra := int64(0)
 		for _, h := range m.shelf.held {
 			key := dhash.KeyOf(h.Score)
-			if !mine[what{h.Score, h.Coding}] && o.table.Responsible(o.id, key, h.Code, 0) && o.table.Responsible(m.id, key, h.Code, 0) {
+			both := o.table.Responsible(o.id, key, h.Code, 0) && o.table.Responsible(m.id, key, h.Code, 0)
+			if both && !mine[what{h.Score, h.Coding}] {
 				extra++
 			}
 		}

@@ -175,7 +175,8 @@ func parseList(d *venti.Decoder, n int, lo, hi Point, to uint64) []Point {
 		switch {
 		case d.Err() != nil:
 			return nil
-		case p.Position < last.Position || p.Position > to, i > 0 && !last.Less(p), p.Less(lo), hi != (Point{}) && !p.Less(hi):
+		case p.Position < last.Position || p.Position > to, i > 0 && !last.Less(p), p.Less(lo),
+			hi != (Point{}) && !p.Less(hi):
 			d.Fail(errors.New("a point out of its place"))
 			return nil
 		}
@@ -184,8 +185,8 @@ func parseList(d *venti.Decoder, n int, lo, hi Point, to uint64) []Point {
 	return list
 }
 
-// A part is a piece of a range that differs: the compared points from the part before up to, and without, hi. The last one
-// ends where the range does, which is written as a bound of no bytes.
+// A part is a piece of a range that differs: the compared points from the part before up to, and without, hi. The last
+// one ends where the range does, which is written as a bound of no bytes.
 type part struct {
 	hi    Point
 	count int

@@ -18,8 +18,8 @@ const (
 	atOnce      = 4   // how many neighbours are compared with at a time
 )
 
-// A region is what this member holds in a range of positions, while it is compared with the neighbours. It takes about 13
-// bytes an item, and a bit for each neighbour and item.
+// A region is what this member holds in a range of positions, while it is compared with the neighbours. It takes about
+// 13 bytes an item, and a bit for each neighbour and item.
 type region struct {
 	cfg        *Config
 	from, last uint64
@@ -123,8 +123,8 @@ func (g *region) seating(holders []placement.Member, c dhash.Code) *seating {
 	return s
 }
 
-// compare compares the region with all neighbours that are live. It returns an error only when ctx ends: a neighbour that
-// fails counts as absent.
+// compare compares the region with all neighbours that are live. It returns an error only when ctx ends: a neighbour
+// that fails counts as absent.
 func (g *region) compare(ctx context.Context) error {
 	var work sync.WaitGroup
 	places := make(chan struct{}, atOnce)
@@ -273,7 +273,8 @@ func (g *region) count(item *Item, i int, s *seating) {
 		case n.live == Absent || n.err != nil:
 			item.Absent++
 		case !n.shared.has(i):
-			// Another coding, by a one in four thousand million chance of the same tag, had the point: this one is looked at.
+			// Another coding, by a one in four thousand million chance of the same tag, had the point: this one is
+			// looked at.
 		case !n.lacks.has(i):
 			item.Present++
 		}

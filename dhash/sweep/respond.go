@@ -11,9 +11,9 @@ const (
 	answerCut          // a position follows: nothing from there on is in the set that answers, so ask for less
 )
 
-// Respond answers a message of a session from a set that has the salt and the range of the message. It is pure, and needs
-// nothing of the session's earlier messages. What it costs is bounded by the message's length times the logarithm of the
-// set's. Errors wrap ErrMessage.
+// Respond answers a message of a session from a set that has the salt and the range of the message. It is pure, and
+// needs nothing of the session's earlier messages. What it costs is bounded by the message's length times the logarithm
+// of the set's. Errors wrap ErrMessage.
 //
 // Fingerprints and counts are those of the points that are compared. Whether a point is there that the message names is
 // answered from all points, so that members who differ about what to compare still learn what the other one has.

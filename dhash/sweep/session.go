@@ -18,8 +18,8 @@ var ErrRounds = errors.New("a session without end")
 //		if err := s.Take(answer); err != nil { … }
 //	}
 //
-// Whatever the other one answers, it ends: every answer that is taken brings each range that it is about to an end, or to
-// parts that are a fraction of it, and the number of messages is bounded (ErrRounds).
+// Whatever the other one answers, it ends: every answer that is taken brings each range that it is about to an end, or
+// to parts that are a fraction of it, and the number of messages is bounded (ErrRounds).
 type Session struct {
 	set     *Set
 	waiting []ask // in order, not overlapping
@@ -98,12 +98,12 @@ func (s *Session) Next() []byte {
 	return b
 }
 
-// maxRounds bounds the messages of a session: an honest other one answers some hundred ranges, or thousands of points that
-// are named, by each.
+// maxRounds bounds the messages of a session: an honest other one answers some hundred ranges, or thousands of points
+// that are named, by each.
 func (s *Session) maxRounds() int { return 32 + (s.set.hi-s.set.lo)/1024 }
 
-// Take takes the answer to what Next returned. Errors wrap ErrMessage or ErrRounds, and end the session; what it has found
-// out until then is worth nothing.
+// Take takes the answer to what Next returned. Errors wrap ErrMessage or ErrRounds, and end the session; what it has
+// found out until then is worth nothing.
 func (s *Session) Take(answer []byte) error {
 	s.bytes.Received += int64(len(answer))
 	if s.rounds++; s.rounds > s.maxRounds() {
@@ -194,8 +194,8 @@ func (s *Session) descend(lo Point, p part) {
 	case count <= maxList:
 		s.ask(lo, p.hi, i, j, maxList)
 	default:
-		// Parts of our own, so that a range gets smaller whatever the other one makes of it. Few points are named at once
-		// where that is no longer than a fingerprint.
+		// Parts of our own, so that a range gets smaller whatever the other one makes of it. Few points are named at
+		// once where that is no longer than a fingerprint.
 		for _, hi := range append(s.set.split(i, j, min(fanOut, (count+fanOut-1)/fanOut)), p.hi) {
 			_, end := s.set.span(lo, hi)
 			s.ask(lo, hi, i, end, 1)
@@ -211,8 +211,8 @@ func (s *Session) fingerprint(lo, hi Point, i, j int) fingerprint {
 	return s.set.salt.fingerprint(t.plus(s.beyond.sums[last]).minus(s.beyond.sums[first]), count+last-first)
 }
 
-// asBefore notes that of the points i … j-1, which are those of a range, the other one lacks what it was known to lack, and
-// has what it was known to have beside them.
+// asBefore notes that of the points i … j-1, which are those of a range, the other one lacks what it was known to lack,
+// and has what it was known to have beside them.
 func (s *Session) asBefore(lo, hi Point, i, j int) {
 	first, last := s.beyond.span(lo, hi)
 	s.extra += uint64(last - first)
@@ -243,16 +243,16 @@ func (s *Session) lacking(i int) {
 	s.lacks.set(i)
 }
 
-// Lacks reports whether the other one has not got point number i of the list that the set was made of. It means something
-// when Next has returned nil, Cut reports nothing, and the point is one that is compared.
+// Lacks reports whether the other one has not got point number i of the list that the set was made of. It means
+// something when Next has returned nil, Cut reports nothing, and the point is one that is compared.
 func (s *Session) Lacks(i int) bool { return s.lacks.has(i) }
 
-// Extra returns how many points the other one compares that are not among ours. It says how much this side lacks if both
-// compare by the same table of members, and is an estimate else.
+// Extra returns how many points the other one compares that are not among ours. It says how much this side lacks if
+// both compare by the same table of members, and is an estimate else.
 func (s *Session) Extra() uint64 { return s.extra }
 
-// Cut returns the position before which the other's set ends, because what it has in the whole range is too much for one
-// session. Then nothing was found out: the range up to there is to be compared, and the rest after it.
+// Cut returns the position before which the other's set ends, because what it has in the whole range is too much for
+// one session. Then nothing was found out: the range up to there is to be compared, and the rest after it.
 func (s *Session) Cut() (position uint64, cut bool) { return s.cut, s.cut != 0 }
 
 // Traffic returns what the session has cost until now.
