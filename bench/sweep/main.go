@@ -2,13 +2,14 @@
 //
 //	go run ./bench/sweep [-points 1000000] [-members 24] [-rows 20000] [-dir DIR]
 //
-// It counts every byte of the messages, both ways, but nothing of what carries them. First come sessions of two members, in
-// one piece and in regions as a Sweeper cuts them. Then one member of a swarm in this process sweeps all that it holds, while
-// more and more is lost at the others. In an interval each member sweeps once and answers each of the others once, so the
-// bytes count double, and the processor time of that one sweep, both sides together, is what a member spends in the interval. The
-// members' stores are in memory; what a walk over a real one costs more is measured on a small one and added: three walks of the
-// member's own, and one by each of the others. A member that keeps others busy is answered slowly, so the last figure, the
-// time that the sweep took, is longer than its work. The exit status is 3 when an aim was missed.
+// It counts every byte of the messages, both ways, but nothing of what carries them. First come sessions of two
+// members, in one piece and in regions as a Sweeper cuts them. Then one member of a swarm in this process sweeps all
+// that it holds, while more and more is lost at the others. In an interval each member sweeps once and answers each of
+// the others once, so the bytes count double, and the processor time of that one sweep, both sides together, is what a
+// member spends in the interval. The members' stores are in memory; what a walk over a real one costs more is measured
+// on a small one and added: three walks of the member's own, and one by each of the others. A member that keeps others
+// busy is answered slowly, so the last figure, the time that the sweep took, is longer than its work. The exit status
+// is 3 when an aim was missed.
 package main
 
 import (

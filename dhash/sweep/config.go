@@ -42,13 +42,13 @@ type Config struct {
 	// Reconcile sends a message of at most MaxMessage bytes to a member, and returns what its Responder answers.
 	Reconcile func(ctx context.Context, id dhash.ID, message []byte) ([]byte, error)
 
-	// Found takes what is to be looked at in a region, the nearest to its loss first. It is called once for each region,
-	// from one goroutine at a time, also when there is nothing; the next region waits until it returns. It may keep the
-	// slice. A region has about 65,536 items at most.
+	// Found takes what is to be looked at in a region, the nearest to its loss first. It is called once for each
+	// region, from one goroutine at a time, also when there is nothing; the next region waits until it returns. It may
+	// keep the slice. A region has about 65,536 items at most.
 	Found func(ctx context.Context, items []Item)
 
-	// Weak reports whether a block of such a code is to be coded anew, as the swarm is now (repair.Weaker, of the code and
-	// repair.Wanted). It must be quick. Nil means no.
+	// Weak reports whether a block of such a code is to be coded anew, as the swarm is now (repair.Weaker, of the code
+	// and repair.Wanted). It must be quick. Nil means no.
 	Weak func(dhash.Code) bool
 
 	// Interval is how long a round takes: all that is held is compared once in it. Zero means six hours.

@@ -43,8 +43,9 @@ func parseCursor(b []byte) (c cursor, err error) {
 	return cursor{binary.BigEndian.Uint64(b[1:]), time.Unix(int64(binary.BigEndian.Uint64(b[9:])), 0)}, nil
 }
 
-// loadCursor returns what the file says, or else the beginning of a round. The first round of all begins at a time within
-// an eighth of the interval that this member's id chooses, so that a swarm that starts does not sweep all at once.
+// loadCursor returns what the file says, or else the beginning of a round. The first round of all begins at a time
+// within an eighth of the interval that this member's id chooses, so that a swarm that starts does not sweep all at
+// once.
 func (s *Sweeper) loadCursor(now time.Time) cursor {
 	if s.cfg.Cursor != "" {
 		b, err := os.ReadFile(s.cfg.Cursor)

@@ -69,7 +69,8 @@ func Reencode(message []byte) ([]byte, error) {
 
 // Bytes returns how many bytes a set takes, without what the points of both sides share.
 func (s *Set) Bytes() int {
-	return 8*len(s.points.positions) + 4*len(s.points.tags) + 4*len(s.compared) + 16*len(s.sums) + 4*len(s.counts) + 4*len(s.ranks)
+	return 8*len(s.points.positions) + 4*len(s.points.tags) + 4*len(s.compared) +
+		16*len(s.sums) + 4*len(s.counts) + 4*len(s.ranks)
 }
 
 // Asked is an ask that is no skip.

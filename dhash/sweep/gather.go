@@ -35,25 +35,19 @@ type holding struct {
 	code  dhash.Code
 }
 
-// gather lists the points of what is held and claimed at from … to, until it has limit of them and the next one has another
-// position. each hears of each new point, in order, whose number is that of the call. It returns the last position that the
-// list covers.
+// gather lists the points of what is held and claimed at from … to, until it has limit of them and the next one has
+// another position. each hears of each new point, in order, whose number is that of the call. It returns the last
+// position that the list covers.
 //
 // One point may stand for several fragments of a coding: those have the same position, so only what is held there is
 // put in order.
-func gather(ctx context.Context, st Store, from, to uint64, limit int, each func(*holding)) (points *Points, last uint64, err error) {
+func gather(ctx context.Context, st Store, from, to uint64, limit int, each func(*holding)) (
+	points *Points, last uint64, err error,
+) {
 	points = new(Points)
 	var group []holding
 	flush := func() {
-		slices.SortFunc(group, func(a, b holding) int {
-			switch {
-			case a.point.Less(b.point):
-				return -1
-			case b.point.Less(a.point):
-				return 1
-			}
-			return 0
-		})
+		slices.SortFunc(group, func(a, b holding) int { return comparePoints(a.point, b.point) })
 		for i := range group {
 			if points.Add(group[i].point) {
 				each(&group[i])

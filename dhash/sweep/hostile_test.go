@@ -112,8 +112,9 @@ func TestSessionRefusesAnswers(t *testing.T) {
 		"a split in none": {1, 0, 2, 0}, "a split in too many": {1, 0, 2, 17, 0}, "cut short": good[:len(good)-1],
 		"too long": append(good[:len(good):len(good)], 0), "too large": make([]byte, sweep.MaxMessage+1),
 		"a cut where it begins": {1, 1, 0, 0, 0, 0, 0, 0, 0, 0}, "half a cut": {1, 1, 9, 0, 0},
-		"a cut and more":           {1, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0},
-		"parts that fall":          append(append(append([]byte{1, 0, 2, 3, 1, 9, 1}, make([]byte, 16)...), 1, 8, 1), make([]byte, 16+2+16)...),
+		"a cut and more": {1, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0},
+		"parts that fall": append(append(append([]byte{1, 0, 2, 3, 1, 9, 1}, make([]byte, 16)...), 1, 8, 1),
+			make([]byte, 16+2+16)...),
 		"a last part with a bound": append([]byte{1, 0, 2, 1, 1, 9, 1}, make([]byte, 16)...),
 		"a count beyond counting":  append([]byte{1, 0, 2, 1, 0, 255, 255, 255, 255, 255, 255, 255, 127}, make([]byte, 16)...),
 	} {
@@ -133,7 +134,8 @@ func queryOf(salt uint64, from, to uint64) []byte {
 func TestResponderRefuses(t *testing.T) {
 	o := newSwarm(t, random(1), 3, 100).members[0]
 	good := queryOf(1, 0, top)
-	for _, m := range [][]byte{nil, good[:len(good)-1], append(good[:len(good):len(good)], 1), make([]byte, sweep.MaxMessage+1)} {
+	for _, m := range [][]byte{nil, good[:len(good)-1], append(good[:len(good):len(good)], 1),
+		make([]byte, sweep.MaxMessage+1)} {
 		if _, err := o.responder.Answer(t.Context(), "x", m); !errors.Is(err, sweep.ErrMessage) {
 			t.Errorf("%d bytes: %v", len(m), err)
 		}
@@ -141,7 +143,8 @@ func TestResponderRefuses(t *testing.T) {
 	if sets, _, _ := o.responder.Kept(); sets != 0 {
 		t.Error("a set was made for a bad message")
 	}
-	if _, err := sweep.Respond(sweep.NewSet(saltOf(2), 0, top, new(sweep.Points), nil), good); !errors.Is(err, sweep.ErrMessage) {
+	other := sweep.NewSet(saltOf(2), 0, top, new(sweep.Points), nil)
+	if _, err := sweep.Respond(other, good); !errors.Is(err, sweep.ErrMessage) {
 		t.Error("the salt of another session was answered")
 	}
 }
@@ -170,7 +173,8 @@ func newSlow(t *testing.T, n int, delay time.Duration) (*slow, *sweep.Responder)
 	t.Helper()
 	table := placement.New([]placement.Member{{ID: "me", Key: dhash.ID("me").Key()}})
 	st := &slow{n: n, delay: delay}
-	r, err := sweep.NewResponder(sweep.ResponderConfig{Self: "me", Store: st, Table: func() *placement.Table { return table }})
+	r, err := sweep.NewResponder(sweep.ResponderConfig{Self: "me", Store: st,
+		Table: func() *placement.Table { return table }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ const (
 	maxList   = 32 // how many points are named rather than cut again
 	headerLen = 1 + 16 + 8 + 8
 	maxCount  = 1 << 48 // of points that somebody claims to have
+	maxExtra  = 64      // how many points are named that were not asked about
 )
 
 // What is asked of a range. It stands in the upper half of the byte whose lower half is the length of the bound.
@@ -35,7 +36,7 @@ const (
 	saySame  = iota // the fingerprint is the same
 	sayNone         // there is nothing there at all
 	saySplit        // it is not; here are parts
-	sayList         // a bit for each point, set if it is lacking, and how many more there are
+	sayList         // a bit for each point, set if it is lacking, and how many more there are; which, if they are few
 )
 
 // An ask is a question about the points from lo up to, and without, hi. A zero hi is the end of the query's range.
@@ -93,9 +94,13 @@ func (a *ask) append(b []byte, last Point) []byte {
 	if a.kind == askSame {
 		return append(b, a.print[:]...)
 	}
-	b = venti.AppendUint(b, uint64(len(a.list)))
-	position := a.lo.Position
-	for _, p := range a.list {
+	return appendList(venti.AppendUint(b, uint64(len(a.list))), a.lo, a.list)
+}
+
+// appendList appends points of a range that begins at lo.
+func appendList(b []byte, lo Point, list []Point) []byte {
+	position := lo.Position
+	for _, p := range list {
 		b = venti.AppendUint(b, p.Position-position)
 		b = binary.BigEndian.AppendUint32(b, p.Tag)
 		position = p.Position
@@ -141,7 +146,11 @@ func (q *query) parseAsks(d *venti.Decoder) {
 		case askSame:
 			a.print = fingerprint(d.Fixed(len(a.print)))
 		case askList:
-			a.list = parseList(d, a.lo, a.hi, q.to)
+			n := int(d.Uint(MaxMessage))
+			if n == 0 {
+				d.Fail(errors.New("a list of nothing"))
+			}
+			a.list = parseList(d, n, a.lo, a.hi, q.to)
 		default:
 			d.Fail(fmt.Errorf("ask of kind %d", a.kind))
 		}
@@ -152,10 +161,9 @@ func (q *query) parseAsks(d *venti.Decoder) {
 	}
 }
 
-// parseList reads points that rise within lo … hi.
-func parseList(d *venti.Decoder, lo, hi Point, to uint64) []Point {
-	n := int(d.Uint(MaxMessage))
-	if n == 0 || n > d.Len()/5 { // five bytes is the least that a point takes
+// parseList reads n points that rise within lo … hi.
+func parseList(d *venti.Decoder, n int, lo, hi Point, to uint64) []Point {
+	if n > d.Len()/5 { // five bytes is the least that a point takes
 		d.Fail(fmt.Errorf("a list of %d points in %d bytes", n, d.Len()))
 		return nil
 	}
@@ -167,7 +175,8 @@ func parseList(d *venti.Decoder, lo, hi Point, to uint64) []Point {
 		switch {
 		case d.Err() != nil:
 			return nil
-		case p.Position < last.Position || p.Position > to, i > 0 && !last.Less(p), p.Less(lo), hi != (Point{}) && !p.Less(hi):
+		case p.Position < last.Position || p.Position > to, i > 0 && !last.Less(p), p.Less(lo),
+			hi != (Point{}) && !p.Less(hi):
 			d.Fail(errors.New("a point out of its place"))
 			return nil
 		}
@@ -176,8 +185,8 @@ func parseList(d *venti.Decoder, lo, hi Point, to uint64) []Point {
 	return list
 }
 
-// A part is a piece of a range that differs: the compared points from the part before up to, and without, hi. The last one
-// ends where the range does, which is written as a bound of no bytes.
+// A part is a piece of a range that differs: the compared points from the part before up to, and without, hi. The last
+// one ends where the range does, which is written as a bound of no bytes.
 type part struct {
 	hi    Point
 	count int
@@ -187,12 +196,14 @@ type part struct {
 // A reply is the answer to one ask.
 type reply struct {
 	kind  byte
-	parts []part // saySplit
-	lacks []bool // sayList
-	extra int    // sayList
+	parts []part  // saySplit
+	lacks []bool  // sayList
+	extra int     // sayList
+	more  []Point // sayList: the extra points, if they are at most maxExtra
 }
 
-func (r *reply) append(b []byte) []byte {
+// append appends the reply to an ask about a range that begins at lo.
+func (r *reply) append(b []byte, lo Point) []byte {
 	b = append(b, r.kind)
 	switch r.kind {
 	case saySplit:
@@ -212,7 +223,7 @@ func (r *reply) append(b []byte) []byte {
 				bits[i/8] |= 1 << (i % 8)
 			}
 		}
-		b = venti.AppendUint(append(b, bits...), uint64(r.extra))
+		b = appendList(venti.AppendUint(append(b, bits...), uint64(r.extra)), lo, r.more)
 	}
 	return b
 }
@@ -253,7 +264,9 @@ func parseReply(d *venti.Decoder, a *ask, to uint64) (r reply) {
 				d.Fail(errors.New("a bit for no point"))
 			}
 		}
-		r.extra = int(d.Uint(maxCount))
+		if r.extra = int(d.Uint(maxCount)); r.extra <= maxExtra {
+			r.more = parseList(d, r.extra, a.lo, a.hi, to)
+		}
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"sort"
@@ -25,6 +26,11 @@ func PointOf(s venti.Score, c dhash.Coding) Point {
 // Less reports whether p comes before q.
 func (p Point) Less(q Point) bool {
 	return p.Position < q.Position || p.Position == q.Position && p.Tag < q.Tag
+}
+
+// comparePoints orders points.
+func comparePoints(p, q Point) int {
+	return cmp.Or(cmp.Compare(p.Position, q.Position), cmp.Compare(p.Tag, q.Tag))
 }
 
 // pointLen is the length of an encoded point: position, then tag, big-endian, so that bytes sort as points do.

@@ -18,8 +18,8 @@ const (
 	atOnce      = 4   // how many neighbours are compared with at a time
 )
 
-// A region is what this member holds in a range of positions, while it is compared with the neighbours. It takes about 13
-// bytes an item, and a bit for each neighbour and item.
+// A region is what this member holds in a range of positions, while it is compared with the neighbours. It takes about
+// 13 bytes an item, and a bit for each neighbour and item.
 type region struct {
 	cfg        *Config
 	from, last uint64
@@ -37,10 +37,12 @@ type region struct {
 type neighbour struct {
 	id      dhash.ID
 	live    Liveness
-	err     error  // why it counts as absent although it is live
-	shared  bitset // the items that both are expected to hold
-	known   bitset // those of them that it did not hold in the round before
-	lacks   bitset // those of them that it does not hold
+	err     error   // why it counts as absent although it is live
+	shared  bitset  // the items that both are expected to hold
+	known   bitset  // those of them that it did not hold in the round before
+	beyond  *Points // what else it was known to hold that this member is expected to hold and does not; nil is nothing
+	more    *Points // the same after the session
+	lacks   bitset  // those of them that it does not hold
 	extra   uint64
 	traffic Traffic
 }
@@ -87,7 +89,7 @@ func gatherRegion(ctx context.Context, cfg *Config, m *memory, from uint64) (*re
 		shared := newBitset(count)
 		shared.add(n.shared)
 		n.shared = shared
-		n.known = m.known(g, n)
+		n.known, n.beyond = m.known(g, n)
 	}
 	return g, nil
 }
@@ -121,8 +123,8 @@ func (g *region) seating(holders []placement.Member, c dhash.Code) *seating {
 	return s
 }
 
-// compare compares the region with all neighbours that are live. It returns an error only when ctx ends: a neighbour that
-// fails counts as absent.
+// compare compares the region with all neighbours that are live. It returns an error only when ctx ends: a neighbour
+// that fails counts as absent.
 func (g *region) compare(ctx context.Context) error {
 	var work sync.WaitGroup
 	places := make(chan struct{}, atOnce)
@@ -165,10 +167,11 @@ func (g *region) compareWith(ctx context.Context, n *neighbour) error {
 	set := newSet(salt, g.from, g.last, g.points, n.shared, n.shared.without(n.known))
 	from, to := g.from, g.last
 	lacks := newBitset(g.points.Len())
+	var more []Point
 	for range maxSessions {
 		part := set.part(from, to)
 		if part.rank(part.lo) < part.rank(part.hi) {
-			s := NewSession(part)
+			s := newSession(part, n.beyond)
 			err := g.converse(ctx, n, s)
 			n.traffic.Add(s.Traffic())
 			if err != nil {
@@ -179,12 +182,14 @@ func (g *region) compareWith(ctx context.Context, n *neighbour) error {
 				continue
 			}
 			lacks.add(s.lacks)
+			more = append(more, s.more...)
 			n.extra += s.extra
 		}
 		if to == g.last {
 			if lacks.count() > 0 {
 				n.lacks = lacks
 			}
+			n.more = pointsOf(more)
 			return nil
 		}
 		from, to = to+1, g.last
@@ -268,7 +273,8 @@ func (g *region) count(item *Item, i int, s *seating) {
 		case n.live == Absent || n.err != nil:
 			item.Absent++
 		case !n.shared.has(i):
-			// Another coding, by a one in four thousand million chance of the same tag, had the point: this one is looked at.
+			// Another coding, by a one in four thousand million chance of the same tag, had the point: this one is
+			// looked at.
 		case !n.lacks.has(i):
 			item.Present++
 		}

@@ -11,8 +11,8 @@ import (
 	"ventidhash/venti"
 )
 
-// An Item is one coding of a block that is to be looked at, with what the sweep has counted. The counts are of members, and
-// each is taken to hold a fragment that no other one holds: package repair looks exactly before it does anything.
+// An Item is one coding of a block that is to be looked at, with what the sweep has counted. The counts are of members,
+// and each is taken to hold a fragment that no other one holds: package repair looks exactly before it does anything.
 type Item struct {
 	Score  venti.Score
 	Coding dhash.Coding
@@ -43,7 +43,8 @@ func byLoss(a, b Item) int {
 		}
 		return -1
 	}
-	return cmp.Or(cmp.Compare(a.Present-a.Code.Need, b.Present-b.Code.Need), cmp.Compare(a.Present+a.Absent, b.Present+b.Absent),
+	return cmp.Or(cmp.Compare(a.Present-a.Code.Need, b.Present-b.Code.Need),
+		cmp.Compare(a.Present+a.Absent, b.Present+b.Absent),
 		bytes.Compare(a.Score[:], b.Score[:]), bytes.Compare(a.Coding[:], b.Coding[:]))
 }
 

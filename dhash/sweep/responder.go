@@ -16,7 +16,7 @@ const (
 	maxSet    = 1 << 17          // points in a set that answers; where there are more the asker is told to ask for less
 	maxCached = 1 << 19          // points in all sets that are kept, at 13 bytes each
 	keepFor   = 2 * time.Minute  // how long a set is kept for the next message of its session
-	slower    = 4                // a member waits as many times as long as its last message took before the next is answered
+	slower    = 4                // a member waits as many times as long as its last message took
 	longest   = 10 * time.Second // but no longer
 )
 
@@ -38,9 +38,9 @@ func (c ResponderConfig) Validate() error {
 }
 
 // A Responder answers what the Sweepers of other members ask. It keeps the set that a member's session is about for the
-// next message of that session: one for each member, and so many points in all. Sets are made one at a time, and a member
-// that keeps it busy is answered slowly, so that it gets a fifth of one processor at most. All methods may be called
-// from many goroutines.
+// next message of that session: one for each member, and so many points in all. Sets are made one at a time, and a
+// member that keeps it busy is answered slowly, so that it gets a fifth of one processor at most. All methods may be
+// called from many goroutines.
 type Responder struct {
 	cfg      ResponderConfig
 	building chan struct{} // has an element while a set is made
@@ -68,8 +68,8 @@ func NewResponder(cfg ResponderConfig) (*Responder, error) {
 	return &Responder{cfg: cfg, building: make(chan struct{}, 1), askers: map[dhash.ID]*asker{}}, nil
 }
 
-// Answer answers a message from a member, whose id the connection has proven. Errors wrap ErrMessage, dhash.ErrBusy if the
-// member has asked something that is not answered yet, or what the disk or ctx says.
+// Answer answers a message from a member, whose id the connection has proven. Errors wrap ErrMessage, dhash.ErrBusy if
+// the member has asked something that is not answered yet, or what the disk or ctx says.
 func (r *Responder) Answer(ctx context.Context, from dhash.ID, message []byte) ([]byte, error) {
 	q, err := parseQuery(message)
 	if err != nil {

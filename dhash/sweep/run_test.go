@@ -144,7 +144,8 @@ func TestRunWithoutAGoodCursor(t *testing.T) {
 	good := sweep.EncodeCursor(1<<63, long)
 	for name, content := range map[string][]byte{
 		"nothing": nil, "short": good[:20], "long": append(good[:len(good):len(good)], 0),
-		"flipped": append([]byte{1, 0}, good[2:]...), "another version": append([]byte{2}, good[1:]...), "the far future": good,
+		"flipped": append([]byte{1, 0}, good[2:]...), "another version": append([]byte{2}, good[1:]...),
+		"the far future": good,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -275,7 +276,8 @@ func TestConfigValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, spoil := range []func(*sweep.Config){
-		func(c *sweep.Config) { c.Self = "" }, func(c *sweep.Config) { c.Store = nil }, func(c *sweep.Config) { c.Table = nil },
+		func(c *sweep.Config) { c.Self = "" }, func(c *sweep.Config) { c.Store = nil },
+		func(c *sweep.Config) { c.Table = nil },
 		func(c *sweep.Config) { c.Live = nil }, func(c *sweep.Config) { c.Reconcile = nil }, func(c *sweep.Config) { c.Found = nil },
 		func(c *sweep.Config) { c.Interval = -1 }, func(c *sweep.Config) { c.Timeout = -1 },
 	} {

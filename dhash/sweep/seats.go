@@ -8,9 +8,9 @@ import (
 	"ventidhash/dhash/placement"
 )
 
-// seats answers who is expected to hold a block, for blocks in the order of positions. Placement looks only at the bits of
-// a position in which members' keys branch off from each other, so neighbouring positions have the same holders, and the
-// answer is computed once for all of them. It is for one goroutine.
+// seats answers who is expected to hold a block, for blocks in the order of positions. Placement looks only at the bits
+// of a position in which members' keys branch off from each other, so neighbouring positions have the same holders, and
+// the answer is computed once for all of them. It is for one goroutine.
 type seats struct {
 	table *placement.Table
 	depth int // positions that share so many bits have the same holders

@@ -18,15 +18,17 @@ var ErrRounds = errors.New("a session without end")
 //		if err := s.Take(answer); err != nil { … }
 //	}
 //
-// Whatever the other one answers, it ends: every answer that is taken brings each range that it is about to an end, or to
-// parts that are a fraction of it, and the number of messages is bounded (ErrRounds).
+// Whatever the other one answers, it ends: every answer that is taken brings each range that it is about to an end, or
+// to parts that are a fraction of it, and the number of messages is bounded (ErrRounds).
 type Session struct {
 	set     *Set
 	waiting []ask // in order, not overlapping
 	asked   int   // how many of them the last message has
 	lacks   bitset
 	extra   uint64
-	cut     uint64 // where the other set ends, if it is not 0
+	beyond  *beyond // what the other one was known to have that we lack
+	more    []Point // what it is known to have now
+	cut     uint64  // where the other set ends, if it is not 0
 	rounds  int
 	bytes   Traffic
 }
@@ -46,8 +48,11 @@ func (t *Traffic) Add(other Traffic) {
 }
 
 // NewSession returns a session about a set.
-func NewSession(set *Set) *Session {
-	s := &Session{set: set}
+func NewSession(set *Set) *Session { return newSession(set, nil) }
+
+// newSession returns a session about a set, and points beside it that the other one is known to compare.
+func newSession(set *Set, more *Points) *Session {
+	s := &Session{set: set, beyond: newBeyond(set, more)}
 	s.ask(Point{Position: set.from}, Point{}, set.lo, set.hi, maxList)
 	return s
 }
@@ -63,7 +68,7 @@ func (s *Session) ask(lo, hi Point, i, j, list int) {
 			}
 		}
 	} else {
-		a.print, _ = s.set.fingerprint(i, j)
+		a.print = s.fingerprint(lo, hi, i, j)
 	}
 	s.waiting = append(s.waiting, a)
 }
@@ -93,12 +98,12 @@ func (s *Session) Next() []byte {
 	return b
 }
 
-// maxRounds bounds the messages of a session: an honest other one answers some hundred ranges, or thousands of points that
-// are named, by each.
+// maxRounds bounds the messages of a session: an honest other one answers some hundred ranges, or thousands of points
+// that are named, by each.
 func (s *Session) maxRounds() int { return 32 + (s.set.hi-s.set.lo)/1024 }
 
-// Take takes the answer to what Next returned. Errors wrap ErrMessage or ErrRounds, and end the session; what it has found
-// out until then is worth nothing.
+// Take takes the answer to what Next returned. Errors wrap ErrMessage or ErrRounds, and end the session; what it has
+// found out until then is worth nothing.
 func (s *Session) Take(answer []byte) error {
 	s.bytes.Received += int64(len(answer))
 	if s.rounds++; s.rounds > s.maxRounds() {
@@ -152,7 +157,7 @@ func (s *Session) take(a *ask, r *reply) {
 	i, j := s.set.span(a.lo, a.hi)
 	switch r.kind {
 	case saySame:
-		s.asBefore(i, j)
+		s.asBefore(a.lo, a.hi, i, j)
 	case sayNone:
 		for ; i < j; i++ {
 			if s.set.wanted.has(i) {
@@ -161,6 +166,7 @@ func (s *Session) take(a *ask, r *reply) {
 		}
 	case sayList:
 		s.extra += uint64(r.extra)
+		s.remember(r.more)
 		for n, p := range a.list {
 			if r.lacks[n] {
 				at, _ := s.set.points.find(p)
@@ -180,17 +186,16 @@ func (s *Session) take(a *ask, r *reply) {
 func (s *Session) descend(lo Point, p part) {
 	i, j := s.set.span(lo, p.hi)
 	count := s.set.rank(j) - s.set.rank(i)
-	print, _ := s.set.fingerprint(i, j)
 	switch {
-	case print == p.print:
-		s.asBefore(i, j)
+	case s.fingerprint(lo, p.hi, i, j) == p.print:
+		s.asBefore(lo, p.hi, i, j)
 	case count == 0:
 		s.extra += uint64(p.count)
 	case count <= maxList:
 		s.ask(lo, p.hi, i, j, maxList)
 	default:
-		// Parts of our own, so that a range gets smaller whatever the other one makes of it. Few points are named at once
-		// where that is no longer than a fingerprint.
+		// Parts of our own, so that a range gets smaller whatever the other one makes of it. Few points are named at
+		// once where that is no longer than a fingerprint.
 		for _, hi := range append(s.set.split(i, j, min(fanOut, (count+fanOut-1)/fanOut)), p.hi) {
 			_, end := s.set.span(lo, hi)
 			s.ask(lo, hi, i, end, 1)
@@ -199,8 +204,21 @@ func (s *Session) descend(lo Point, p part) {
 	}
 }
 
-// asBefore notes that of the points i … j-1 the other one lacks those that were not compared because it lacks them.
-func (s *Session) asBefore(i, j int) {
+// fingerprint returns what the other one should have of the points i … j-1, which are those of a range.
+func (s *Session) fingerprint(lo, hi Point, i, j int) fingerprint {
+	t, count := s.set.sum(i, j)
+	first, last := s.beyond.span(lo, hi)
+	return s.set.salt.fingerprint(t.plus(s.beyond.sums[last]).minus(s.beyond.sums[first]), count+last-first)
+}
+
+// asBefore notes that of the points i … j-1, which are those of a range, the other one lacks what it was known to lack,
+// and has what it was known to have beside them.
+func (s *Session) asBefore(lo, hi Point, i, j int) {
+	first, last := s.beyond.span(lo, hi)
+	s.extra += uint64(last - first)
+	for n := first; n < last; n++ {
+		s.remember([]Point{s.beyond.points.At(n)})
+	}
 	if s.set.count(i, j) == s.set.rank(j)-s.set.rank(i) {
 		return
 	}
@@ -211,6 +229,13 @@ func (s *Session) asBefore(i, j int) {
 	}
 }
 
+// remember notes points that the other one has and we lack.
+func (s *Session) remember(more []Point) {
+	if len(s.more) < maxBeyond {
+		s.more = append(s.more, more...)
+	}
+}
+
 func (s *Session) lacking(i int) {
 	if s.lacks == nil {
 		s.lacks = newBitset(s.set.points.Len())
@@ -218,16 +243,16 @@ func (s *Session) lacking(i int) {
 	s.lacks.set(i)
 }
 
-// Lacks reports whether the other one has not got point number i of the list that the set was made of. It means something
-// when Next has returned nil, Cut reports nothing, and the point is one that is compared.
+// Lacks reports whether the other one has not got point number i of the list that the set was made of. It means
+// something when Next has returned nil, Cut reports nothing, and the point is one that is compared.
 func (s *Session) Lacks(i int) bool { return s.lacks.has(i) }
 
-// Extra returns how many points the other one compares that are not among ours. It says how much this side lacks if both
-// compare by the same table of members, and is an estimate else.
+// Extra returns how many points the other one compares that are not among ours. It says how much this side lacks if
+// both compare by the same table of members, and is an estimate else.
 func (s *Session) Extra() uint64 { return s.extra }
 
-// Cut returns the position before which the other's set ends, because what it has in the whole range is too much for one
-// session. Then nothing was found out: the range up to there is to be compared, and the rest after it.
+// Cut returns the position before which the other's set ends, because what it has in the whole range is too much for
+// one session. Then nothing was found out: the range up to there is to be compared, and the rest after it.
 func (s *Session) Cut() (position uint64, cut bool) { return s.cut, s.cut != 0 }
 
 // Traffic returns what the session has cost until now.

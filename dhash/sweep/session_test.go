@@ -59,7 +59,8 @@ func without(points []sweep.Point, drop func(i int) bool) []sweep.Point {
 	return kept
 }
 
-// compare runs a session of ours with theirs, all points of both being compared, and checks what it finds against a map.
+// compare runs a session of ours with theirs, all points of both being compared, and checks what it finds against a
+// map.
 func compare(t *testing.T, ours, theirs []sweep.Point) *sweep.Session {
 	t.Helper()
 	salt := saltOf(7)
@@ -109,7 +110,8 @@ func TestSessionFindsTheDifference(t *testing.T) {
 		if seed%3 == 0 {
 			one, two = one/100, two/100
 		}
-		compare(t, without(all, func(int) bool { return r.Float64() < one }), without(all, func(int) bool { return r.Float64() < two }))
+		compare(t, without(all, func(int) bool { return r.Float64() < one }),
+			without(all, func(int) bool { return r.Float64() < two }))
 	}
 }
 

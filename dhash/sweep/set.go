@@ -117,12 +117,12 @@ func (s *Set) part(from, to uint64) *Set {
 	return &p
 }
 
-// hash returns the hash of point i. The salt, a position and a tag are of fixed lengths, so nothing else hashes the same.
-func (s *Set) hash(i int) sum {
-	var b [len(s.salt) + pointLen]byte
-	copy(b[:], s.salt[:])
-	p := s.points.At(i).bytes()
-	copy(b[len(s.salt):], p[:])
+// hash returns the hash of a point. All that is hashed is of fixed lengths, so nothing else hashes the same.
+func (s Salt) hash(p Point) sum {
+	var b [len(s) + pointLen]byte
+	copy(b[:], s[:])
+	text := p.bytes()
+	copy(b[len(s):], text[:])
 	h := blake3.Sum256(b[:])
 	return sum{binary.BigEndian.Uint64(h[:]), binary.BigEndian.Uint64(h[8:])}
 }
@@ -137,7 +137,7 @@ func (s *Set) partial(first, n int) (t sum) {
 		if i >= n {
 			break
 		}
-		t = t.plus(s.hash(first + i))
+		t = t.plus(s.salt.hash(s.points.At(first + i)))
 	}
 	return t
 }
@@ -155,10 +155,13 @@ func (b bitset) before(i int, blocks []uint32) int {
 func (s *Set) rank(i int) int { return s.wanted.before(i, s.ranks) }
 
 // at returns the number of the wanted point before which there are r others.
-func (s *Set) at(r int) int {
-	w := sort.Search(len(s.wanted), func(w int) bool { return int(s.ranks[w+1]) > r })
-	word := s.wanted[w]
-	for range r - int(s.ranks[w]) {
+func (s *Set) at(r int) int { return s.wanted.at(r, s.ranks) }
+
+// at returns the number of the point of b before which there are r others, given how many come before each block.
+func (b bitset) at(r int, blocks []uint32) int {
+	w := sort.Search(len(b), func(w int) bool { return int(blocks[w+1]) > r })
+	word := b[w]
+	for range r - int(blocks[w]) {
 		word &= word - 1
 	}
 	return w*blockLen + bits.TrailingZeros32(word)
@@ -183,18 +186,24 @@ func (s *Set) count(i, j int) int {
 	return s.compared.before(j, s.counts) - s.compared.before(i, s.counts)
 }
 
+// sum returns the sum of the compared points i … j-1, and how many they are.
+func (s *Set) sum(i, j int) (sum, int) { return s.total(j).minus(s.total(i)), s.count(i, j) }
+
 // fingerprint returns that of the compared points i … j-1, and how many they are.
-func (s *Set) fingerprint(i, j int) (f fingerprint, count int) {
-	count = s.count(i, j)
-	t := s.total(j).minus(s.total(i))
-	b := make([]byte, 0, len(s.salt)+24)
-	b = append(b, s.salt[:]...)
+func (s *Set) fingerprint(i, j int) (fingerprint, int) {
+	t, count := s.sum(i, j)
+	return s.salt.fingerprint(t, count), count
+}
+
+func (s Salt) fingerprint(t sum, count int) (f fingerprint) {
+	b := make([]byte, 0, len(s)+24)
+	b = append(b, s[:]...)
 	b = binary.BigEndian.AppendUint64(b, t.hi)
 	b = binary.BigEndian.AppendUint64(b, t.lo)
 	b = binary.BigEndian.AppendUint64(b, uint64(count))
 	h := blake3.Sum256(b)
 	copy(f[:], h[:])
-	return f, count
+	return f
 }
 
 // split cuts the wanted points i … j-1 into n parts that differ by at most one in their number, and returns the bounds

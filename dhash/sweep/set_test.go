@@ -20,8 +20,10 @@ func TestPoints(t *testing.T) {
 		p    sweep.Point
 		want bool
 	}{
-		{sweep.Point{Position: 0, Tag: 0}, true}, {sweep.Point{Position: 0, Tag: 0}, false}, {sweep.Point{Position: 5, Tag: 1}, true},
-		{sweep.Point{Position: 5, Tag: 0}, false}, {sweep.Point{Position: 4, Tag: 9}, false}, {sweep.Point{Position: 5, Tag: 2}, true},
+		{sweep.Point{Position: 0, Tag: 0}, true}, {sweep.Point{Position: 0, Tag: 0}, false},
+		{sweep.Point{Position: 5, Tag: 1}, true},
+		{sweep.Point{Position: 5, Tag: 0}, false}, {sweep.Point{Position: 4, Tag: 9}, false},
+		{sweep.Point{Position: 5, Tag: 2}, true},
 		{sweep.Point{Position: top, Tag: 1<<32 - 1}, true},
 	} {
 		if l.Add(c.p) != c.want {

@@ -97,7 +97,8 @@ func newSwarm(t *testing.T, r *rand.Rand, members, blocks int) *swarm {
 	w := &swarm{t: t, byID: map[dhash.ID]*one{}}
 	for i := range members {
 		id := dhash.ID(fmt.Sprintf("member %d %d", i, r.Uint64()))
-		w.roster = append(w.roster, placement.Member{ID: id, Key: id.Key(), Domain: fmt.Sprintf("s%d/h%d", r.IntN(1+members/3), i)})
+		domain := fmt.Sprintf("s%d/h%d", r.IntN(1+members/3), i)
+		w.roster = append(w.roster, placement.Member{ID: id, Key: id.Key(), Domain: domain})
 	}
 	table := placement.New(w.roster)
 	for _, m := range w.roster {
@@ -182,7 +183,8 @@ func (w *swarm) truth(o *one) (items map[what]sweep.Item, held int) {
 	}
 	items = map[what]sweep.Item{}
 	for name, h := range mine {
-		i := sweep.Item{Score: h.Score, Coding: h.Coding, Code: h.Code, Length: h.Length, Present: 1, Stray: true, Weak: h.Code.Total == 10}
+		i := sweep.Item{Score: h.Score, Coding: h.Coding, Code: h.Code, Length: h.Length, Present: 1,
+			Stray: true, Weak: h.Code.Total == 10}
 		before := 0
 		var rest sweep.Item
 		for _, m := range o.table.Holders(dhash.KeyOf(h.Score), h.Code, 0) {

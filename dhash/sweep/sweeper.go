@@ -55,9 +55,9 @@ func (s *Sweeper) byHand() time.Time {
 	return s.swept
 }
 
-// Now sweeps all that is held, without waiting between regions. progress may be nil; it hears of how many items were swept
-// out of how many. The round of Run begins anew afterwards, an interval later. The report is of what was done, also
-// when there is an error: that of ctx, or of the disk.
+// Now sweeps all that is held, without waiting between regions. progress may be nil; it hears of how many items were
+// swept out of how many. The round of Run begins anew afterwards, an interval later. The report is of what was done,
+// also when there is an error: that of ctx, or of the disk.
 func (s *Sweeper) Now(ctx context.Context, progress func(done, of int64)) (Report, error) {
 	select {
 	case s.busy <- struct{}{}:
@@ -124,8 +124,8 @@ type round struct {
 	report *Report
 }
 
-// Run sweeps region after region, evenly spread over the interval, round after round, until ctx ends, and then returns nil.
-// It goes on where it was when the program last ended. What fails is logged and tried again.
+// Run sweeps region after region, evenly spread over the interval, round after round, until ctx ends, and then returns
+// nil. It goes on where it was when the program last ended. What fails is logged and tried again.
 func (s *Sweeper) Run(ctx context.Context) error {
 	r := &round{cursor: s.loadCursor(time.Now()), swept: s.byHand(), report: newReport(time.Now())}
 	for {

@@ -100,7 +100,8 @@ func TestSweepOfManyCodings(t *testing.T) {
 		r := random(9)
 		w := newSwarm(t, r, 24, 50)
 		for n := range 100 {
-			w.store(w.members[0].table, dhash.Code{Need: 1 + n%8, Total: 20}, scoreOf(uint64(n%3)), dhash.Coding{byte(r.Uint32()), byte(n), 3: 1})
+			w.store(w.members[0].table, dhash.Code{Need: 1 + n%8, Total: 20}, scoreOf(uint64(n%3)),
+				dhash.Coding{byte(r.Uint32()), byte(n), 3: 1})
 		}
 		o := w.members[3]
 		for _, h := range o.shelf.held[:20:20] {
@@ -118,7 +119,8 @@ func TestSweepDiskFails(t *testing.T) {
 	w := newSwarm(t, random(1), 5, 5)
 	o := w.members[0]
 	o.shelf.err = errors.New("bad disk")
-	if _, err := w.sweeper(o, func([]sweep.Item) { t.Error("found something") }).Now(t.Context(), nil); !errors.Is(err, o.shelf.err) {
+	s := w.sweeper(o, func([]sweep.Item) { t.Error("found something") })
+	if _, err := s.Now(t.Context(), nil); !errors.Is(err, o.shelf.err) {
 		t.Fatal(err)
 	}
 	// Another member's bad disk is that member's absence.

@@ -78,7 +78,8 @@ func TestVectors(t *testing.T) {
 // query checks whether a query is taken, by having it answered from an empty set.
 func (r record) query(t *testing.T) {
 	b := r.bytes(t, "query")
-	set := sweep.NewSet(sweep.Salt(b[1:]), binary.BigEndian.Uint64(b[17:]), binary.BigEndian.Uint64(b[25:]), new(sweep.Points), nil)
+	set := sweep.NewSet(sweep.Salt(b[1:]), binary.BigEndian.Uint64(b[17:]), binary.BigEndian.Uint64(b[25:]),
+		new(sweep.Points), nil)
 	answer, err := sweep.Respond(set, b)
 	if r.value("expect") == "refused" {
 		if !errors.Is(err, sweep.ErrMessage) {

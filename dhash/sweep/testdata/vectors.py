@@ -72,6 +72,14 @@ def divide(points, n, hi):
     return parts
 
 
+def rising(lo, points):
+    out, position = b"", int.from_bytes(lo.ljust(12, b"\0")[:8], "big")
+    for p in points:
+        out += uint(int.from_bytes(p[:8], "big") - position) + p[8:]
+        position = int.from_bytes(p[:8], "big")
+    return out
+
+
 class Responder:
     def __init__(self, salt, held, compared):
         self.salt, self.held, self.compared = salt, held, compared
@@ -86,7 +94,10 @@ class Responder:
                 for i, lack in enumerate(lacks):
                     if lack:
                         bits[i // 8] |= 1 << i % 8
-                out += b"\3" + bytes(bits) + uint(len([p for p in mine if p not in body]))
+                more = [p for p in mine if p not in body]
+                out += b"\3" + bytes(bits) + uint(len(more))
+                if len(more) <= 64:
+                    out += rising(lo, more)
             elif fingerprint(self.salt, mine) == body:
                 out += b"\0"
             elif not within(self.held, lo, hi):
@@ -123,11 +134,7 @@ class Asker:
             if kind == 1:
                 out += body
             else:
-                out += uint(len(body))
-                position = int.from_bytes(lo.ljust(12, b"\0")[:8], "big")
-                for p in body:
-                    out += uint(int.from_bytes(p[:8], "big") - position) + p[8:]
-                    position = int.from_bytes(p[:8], "big")
+                out += uint(len(body)) + rising(lo, body)
             at = hi.ljust(12, b"\0") if hi else None
         assert len(out) <= 65536
         return out
@@ -143,6 +150,9 @@ class Asker:
                 self.lacks += [p for i, p in enumerate(body) if bits[i // 8] >> i % 8 & 1]
                 extra, at = read_uint(b, at)
                 self.extra += extra
+                for _ in range(extra if extra <= 64 else 0):
+                    _, at = read_uint(b, at)
+                    at += 4
             elif reply == 2:
                 n, at = b[at], at + 1
                 for i in range(n):
@@ -196,6 +206,8 @@ exchange("nothing", 0, (), ())
 exchange("nothing here", 50, range(50), ())
 exchange("nothing there", 50, (), range(50))
 exchange("few", 20, (3, 4), (7, 9, 19))
+exchange("few of many", 150, range(3, 150), (4,))
+exchange("few of not so many", 70, range(5, 70), (4, 9))
 exchange("one lost", 300, (), (150,))
 exchange("one more", 300, (150,), ())
 exchange("a tenth lost", 300, (), range(100, 130))
