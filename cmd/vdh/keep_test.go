@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/sim/procs"
 )
 
 // brisk has members do in seconds what they do in hours.
@@ -75,5 +78,24 @@ func TestReplaced(t *testing.T) {
 		<-next
 	}
 	r.becomes(score, "no block is below its threshold", time.Minute, func(s safety) bool { return s.Below == 0 && s.Unreadable == 0 })
+	r.brings(score, dir)
+}
+
+// TestRefill has a member lose its disk: it gets back what it should hold, from its first sweep on.
+func TestRefill(t *testing.T) {
+	r := newTrial(t, 9, dhash.Code{Need: 3, Total: 8}, nil, brisk()...)
+	dir := r.source(1, 2<<20)
+	score := r.must("backup", "-q", dir)
+	const lost = 3
+	before, err := r.swarm.Status(t.Context(), lost)
+	r.do(err, r.swarm.Stop(lost), os.RemoveAll(filepath.Join(procs.FolderIn(r.swarm.Dir(lost)), "fragments")))
+	r.do(r.swarm.Run(lost, "--refill"), r.swarm.Settle(t.Context(), r.swarm.Len()))
+	whole := func(s safety) bool { return s.Above["5"]+s.Above["7"] == s.Blocks } // of 3/8, and of pointer blocks, 1/8
+	r.becomes(score, "every block has all its fragments", time.Minute, whole)
+	after, err := r.swarm.Status(t.Context(), lost)
+	r.do(err)
+	if after.Fragments < before.Fragments {
+		t.Errorf("it held %d fragments and holds %d", before.Fragments, after.Fragments)
+	}
 	r.brings(score, dir)
 }

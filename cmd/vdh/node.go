@@ -36,7 +36,7 @@ type nodeFlags struct {
 	listen, announce             []string
 	capacity, domain, name, data string
 	rate                         string
-	nat, retire                  bool
+	nat, retire, refill          bool
 	upkeep                       node.Upkeep
 }
 
@@ -58,8 +58,12 @@ Unasked it compares what it holds with the other members (--sweep), makes up for
 been silent for a day, within a budget (--repair-rate), and hashes all that is on its disk
 (--scrub); vdh sweep, vdh repair and vdh node scrub have it do so at once.
 
-With --retire it is about to leave: it serves on, gets nothing new, and hands what it holds to others.
-It logs when it is safe to stop it for good, and vdh status says so too.
+With --retire it is about to leave: it serves on, gets nothing new, and hands what it holds to
+others. It logs when it is safe to stop it for good, and vdh status says so too.
+
+With --refill it has lost its disk: it begins with an empty folder, and the others make again what it
+should hold. Without it a node whose fragments are missing does not start, since its disk may not be
+mounted.
 
 It logs lines on standard error; with --json each is an object with time, level and msg, and what
 the line is about. With -q only what is wrong is logged, with -v more than usual.`,
@@ -79,6 +83,7 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.StringVar(&f.data, "data", "", "folder for the fragments (default $XDG_DATA_HOME/vdh/swarm/fragments)")
 	l.BoolVar(&f.nat, "nat", false, "others cannot dial this machine, since it is behind a router: find a way")
 	l.BoolVar(&f.retire, "retire", false, "leave: hand over what is here")
+	l.BoolVar(&f.refill, "refill", false, "the disk was lost: begin with an empty folder, and have the others make what was on it")
 	l.StringVar(&f.rate, "repair-rate", "4MiB", "how much repair may read and write in a second, unless a block is close to its loss")
 	for _, s := range []struct {
 		to               *time.Duration
@@ -99,7 +104,7 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 		return err
 	}
 	cfg := node.Config{Folder: folder, Listen: f.listen, Announce: f.announce, Name: f.name, Domain: f.domain,
-		Program: program(), NAT: f.nat, Log: a.logger(), Upkeep: f.upkeep, Retire: f.retire}
+		Program: program(), NAT: f.nat, Log: a.logger(), Upkeep: f.upkeep, Retire: f.retire, Refill: f.refill}
 	rate, err := humanize.ParseBytes(f.rate)
 	if err != nil || rate == 0 || rate > 1<<40 {
 		return usage{fmt.Errorf("--repair-rate %q: want bytes a second, like 4MiB", f.rate)}

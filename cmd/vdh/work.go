@@ -22,8 +22,8 @@ func newSweep(a *app) *cobra.Command {
 	return a.newWork(node.WorkSweep, &cobra.Command{
 		Use:   "sweep",
 		Short: "have the node compare what it holds with the other members, now",
-		Long: `Compares all that the member of this machine holds with the other members, and counts the fragments of
-each block. A node does that by itself, spread over six hours (vdh node --sweep); what is short is
+		Long: `Compares all that the member of this machine holds with the other members, and counts the fragments
+of each block. A node does that by itself, spread over six hours (vdh node --sweep); what is short is
 looked at by repair, which mends what has lost too much.
 
 ` + careJSON,
@@ -51,9 +51,9 @@ func newScrub(a *app) *cobra.Command {
 	return a.newWork(node.WorkScrub, &cobra.Command{
 		Use:   "scrub",
 		Short: "have the node hash every fragment on its disk, now",
-		Long: `Reads all that lies on the disk of the member of this machine, and drops what is damaged, which repair
-then makes anew from the other members. A node does that by itself, spread over thirty days (vdh node
---scrub). Exit code 1 if something was damaged.
+		Long: `Reads all that lies on the disk of the member of this machine, and drops what is damaged, which
+repair then makes anew from the other members. A node does that by itself, spread over thirty days
+(vdh node --scrub). Exit code 1 if something was damaged.
 
 ` + careJSON,
 		Example: "  vdh node scrub",

@@ -28,11 +28,12 @@ const (
 // A State is what a member says that it is ready for.
 type State byte
 
-// The states of a member. In the last two it keeps what it has and takes nothing new.
+// The states of a member. Full or retiring it keeps what it has and takes nothing new.
 const (
 	Active   State = 1 + iota
 	Full           // no room: the member decides, with some hysteresis
 	Retiring       // on the way out of the swarm
+	Wiped          // it has lost what it held, and others are to make that again at once
 )
 
 // String returns the state's name.
@@ -44,6 +45,8 @@ func (s State) String() string {
 		return "full"
 	case Retiring:
 		return "retiring"
+	case Wiped:
+		return "wiped"
 	}
 	return fmt.Sprintf("state %d", byte(s))
 }
@@ -65,7 +68,7 @@ func (i Info) Validate() error {
 	switch {
 	case err != nil:
 		return err
-	case i.State < Active || i.State > Retiring:
+	case i.State < Active || i.State > Wiped:
 		return fmt.Errorf("%v is not known to this program", i.State)
 	case i.Capacity < 0 || i.Capacity > maxBytes || i.Free < 0 || i.Free > i.Capacity:
 		return fmt.Errorf("%d bytes free of a capacity of %d", i.Free, i.Capacity)
@@ -91,7 +94,7 @@ func (r *Record) ID() dhash.ID { return r.Subject.ID() }
 func (r *Record) AddrInfo() peer.AddrInfo { return peer.AddrInfo{ID: peer.ID(r.ID()), Addrs: r.Addrs} }
 
 // Takes reports whether the member is to be given new fragments.
-func (r *Record) Takes() bool { return r.State == Active && r.Capacity > 0 }
+func (r *Record) Takes() bool { return (r.State == Active || r.State == Wiped) && r.Capacity > 0 }
 
 func (r *Record) validate() error {
 	if err := errors.Join(r.Info.Validate(), checkTime(r.Time)); err != nil {

@@ -48,6 +48,10 @@ type Config struct {
 	Upkeep Upkeep
 	Retire bool // this member is about to leave: it serves on, and what it holds goes to others
 
+	// Refill says that this member has lost what it held, with its disk: it begins with an empty folder, and the others
+	// make again what it should hold, at once rather than when blocks have lost more.
+	Refill bool
+
 	Log *slog.Logger // nil discards
 }
 
@@ -102,6 +106,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	existing = existing && !n.cfg.Refill
 	n.store, err = fragstore.Open(ctx, fragstore.Config{Dir: n.cfg.Fragments, Existing: existing, Member: f.ID(),
 		Capacity: n.cfg.Capacity, TrashAge: n.cfg.Upkeep.Trash, Swarm: f.Swarm.Swarm(), Limits: n.cfg.Upkeep.Limits, Log: n.log})
 	if err != nil {
@@ -139,6 +144,8 @@ func (n *Node) info() member.Info {
 	switch {
 	case n.cfg.Retire:
 		i.State = member.Retiring
+	case n.cfg.Refill && !n.upkeep.refilled():
+		i.State = member.Wiped
 	case st.Free < fullBelow(n.cfg.Capacity):
 		i.State = member.Full
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,7 @@ func newUpkeep(n *Node) (u *upkeep, err error) {
 	}
 	const second = time.Second // in which little happens, however often is swept
 	u.repairer, err = repair.New(repair.Config{Self: self, Peers: n.p.peers, Store: n.store, Table: n.p.table, Policy: n.p.policy,
-		Roster: u.counted, Retiring: u.retiring, Rate: u.cfg.Rate, Takeover: max(u.cfg.Sweep/24, second), Confirm: u.cfg.Sweep, Retry: max(u.cfg.Sweep/360, second),
+		Roster: u.counted, Retiring: u.retiring, Wiped: u.wiped, Rate: u.cfg.Rate, Takeover: max(u.cfg.Sweep/24, second), Confirm: u.cfg.Sweep, Retry: max(u.cfg.Sweep/360, second),
 		Log: n.log})
 	u.observe()
 	return u, err
@@ -191,13 +192,43 @@ func (u *upkeep) weak(c dhash.Code) bool {
 	return repair.Weaker(c, repair.Wanted(u.n.p.policy(), max(1, u.n.p.table().Len()), c))
 }
 
-// found passes on what a sweep has found.
+// found passes on what a sweep has found, and what repair may do something about: while a member is away, almost all blocks
+// are short of one.
 func (u *upkeep) found(_ context.Context, items []sweep.Item) {
-	list := make([]repair.Candidate, len(items))
-	for i, it := range items {
-		list[i] = repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present, Stray: it.Stray}
+	filling := slices.ContainsFunc(u.n.p.roster.List(time.Now()), func(st member.Status) bool { return st.Record.State == member.Wiped })
+	var list []repair.Candidate
+	for _, it := range items {
+		c := repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present, Stray: it.Stray}
+		low := it.Present <= repair.UrgentLine(it.Code)+1 || it.Present+it.Absent <= it.Code.Threshold()+1 // two may be the same
+		if low || filling || it.Stray || it.Weak {
+			list = append(list, c)
+		}
 	}
 	u.repairer.Add(list)
+}
+
+// wiped reports whether a member has said that it has lost what it held.
+func (u *upkeep) wiped(id dhash.ID) bool {
+	st, ok := u.n.p.roster.Get(id, time.Now())
+	return ok && st.Record.State == member.Wiped
+}
+
+// refilled reports whether this member, which was wiped, has got back what it should hold: in its last round of the sweep
+// nobody had anything of the kind that it had not.
+func (u *upkeep) refilled() bool {
+	if u == nil {
+		return false // it has not been made yet
+	}
+	last, ok := u.sweeper.Last()
+	if !ok || last.Items == 0 {
+		return false
+	}
+	for _, nb := range last.Neighbours {
+		if nb.Extra > 0 || nb.Failed > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // observe notes what this member knows about itself, and returns it.

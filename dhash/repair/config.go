@@ -52,6 +52,10 @@ type Config struct {
 	// and it gets nothing. Nil: nobody is.
 	Retiring func(dhash.ID) bool
 
+	// Wiped reports whether a member has lost what it held: blocks of which it should hold a fragment are mended for it
+	// although they are above the threshold. Nil: nobody has.
+	Wiped func(dhash.ID) bool
+
 	// Rate is how many bytes of fragments a second are fetched and sent, on average, for everything that is not urgent.
 	// Zero means 4 MiB.
 	Rate int64
@@ -105,6 +109,9 @@ func (c Config) withDefaults() Config {
 	c.Retry = cmp.Or(c.Retry, time.Minute)
 	c.Grace = cmp.Or(c.Grace, 24*time.Hour)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	if c.Wiped == nil {
+		c.Wiped = func(dhash.ID) bool { return false }
+	}
 	if c.Retiring == nil {
 		c.Retiring = func(dhash.ID) bool { return false }
 	}

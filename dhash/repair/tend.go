@@ -96,7 +96,8 @@ func (r *Repairer) note(it *item, c *count) {
 	}
 }
 
-// decide is Decide, but for the fragments of members that retire: they do not count as present, and can be read.
+// decide is Decide, but for the fragments of members that retire: they do not count as present, and can be read; and for
+// members that were wiped.
 func (r *Repairer) decide(c *count, want dhash.Code) (Action, int) {
 	v := c.view
 	v.Present = max(v.Present, min(v.Code.Need, len(distinct(c.sources))))
@@ -104,6 +105,11 @@ func (r *Repairer) decide(c *count, want dhash.Code) (Action, int) {
 	action, n := Decide(v, want, r.cfg.Takeover)
 	if n > 0 && action != Recode {
 		n += v.Present - c.view.Present
+	}
+	lost := v.Code.Total - v.Present - v.Absent
+	if action == Nothing && v.Claimed && lost > 0 && v.Present >= v.Code.Need &&
+		slices.ContainsFunc(c.empty, func(m placement.Member) bool { return r.cfg.Wiped(m.ID) }) {
+		return turn(v, r.cfg.Takeover, Mend, lost)
 	}
 	return action, n
 }

@@ -220,9 +220,11 @@ def records():
         "addrs /ip4/127.0.0.1/tcp/4001 chain 2")
     out("smallest", "record", record(sequence=0, capacity=0, free=0, program="", name="", domain="", addrs=[], state=3),
         "sequence 0 state retiring free 0 of 0 program  name  domain  addrs  chain 2")
+    out("wiped", "record", record(sequence=0, capacity=0, free=0, program="", name="", domain="", addrs=[], state=4),
+        "sequence 0 state wiped free 0 of 0 program  name  domain  addrs  chain 2")
     for name, bad in [
         ("signed by another", record(key=B)), ("more free than there is", record(free=1001)),
-        ("state 0", record(state=0)), ("state 4", record(state=4)), ("no time", record(time=0)),
+        ("state 0", record(state=0)), ("state 5", record(state=5)), ("no time", record(time=0)),
         ("nine addresses", record(addrs=[ADDR] * 9)), ("an address that is none", record(addrs=[b"\xff\xff\xff"])),
         ("an empty address", record(addrs=[b""])), ("sequence over 63 bits", record(sequence=2**63)),
         ("a client's certificate", record(certs=chain(certificate(SWARM, CLIENT_ROLE, A, T - 60, T + 60)))),

@@ -195,12 +195,12 @@ func (s *Swarm) Dir(i int) string { return s.members[i].dir }
 // ID returns the id of member i.
 func (s *Swarm) ID(i int) dhash.ID { return s.members[i].id }
 
-// Run starts member i, which is down.
-func (s *Swarm) Run(i int) error {
+// Run starts member i, which is down, with more flags for it alone.
+func (s *Swarm) Run(i int, args ...string) error {
 	p := s.members[i]
 	cmd := exec.Command(s.cfg.Program, "node", "--listen", "/ip4/127.0.0.1/tcp/0", "--capacity", s.cfg.Capacity(i),
 		"--name", fmt.Sprintf("m%02d", i), "--domain", s.cfg.Domain(i))
-	cmd.Args = append(cmd.Args, s.cfg.Args...)
+	cmd.Args = append(append(cmd.Args, s.cfg.Args...), args...)
 	cmd.Env = Environ(p.dir)
 	cmd.Stdout, cmd.Stderr = s.cfg.Output, s.cfg.Output
 	// Nothing is left if this process dies; a Ctrl-C at the terminal is this process's alone.
