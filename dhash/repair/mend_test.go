@@ -343,3 +343,26 @@ func TestReleaseUnderWayIsNotUndone(t *testing.T) {
 		s.full(enc, 20)
 	})
 }
+
+// TestWipedMemberIsFilledAtOnce: for a member that says that it was wiped what is missing is made although the block is above
+// its threshold, once, and for nobody else.
+func TestWipedMemberIsFilledAtOnce(t *testing.T) {
+	within(t, func(t *testing.T) {
+		var said dhash.ID
+		s := newSwarm(t, 30, func(c *repair.Config) { c.Wiped = func(id dhash.ID) bool { return id == said } })
+		enc := s.put(1, 2000, usual)
+		lost := s.lose(enc, 1, wipe)[0]
+		s.sweep()
+		s.now()
+		if st := s.total(); st.Made != 0 {
+			t.Fatalf("%d made for a member that has said nothing", st.Made)
+		}
+		said = lost.id
+		s.sweep()
+		s.now()
+		s.full(enc, 20)
+		if st := s.total(); st.Made != 1 || len(lost.holds(enc.Coding)) != 1 {
+			t.Errorf("%d made; it holds %v", st.Made, lost.holds(enc.Coding))
+		}
+	})
+}
