@@ -25,6 +25,10 @@ const (
 	// When nobody is left who may answer but members that are known to be absent, they have this long to prove otherwise.
 	lastChance = 2 * time.Second
 
+	// When too few were reached, those that could not be and are not known to be absent are tried once more after so long:
+	// a member that has just come back elsewhere is not dialled again at once.
+	secondChance = 600 * time.Millisecond
+
 	maxAvoid = peer.MaxAvoid      // codings that turned out to be junk, for one block
 	maxSeen  = 4 * dhash.MaxTotal // members that one block is looked for at
 )
@@ -133,9 +137,11 @@ type getting struct {
 	results chan answer
 
 	groups   map[dhash.Coding]*group
-	avoid    []dhash.Coding // junk
-	absent   int            // members that hold nothing of the block
-	silent   int            // members that could not be asked
+	avoid    []dhash.Coding     // junk
+	absent   int                // members that hold nothing of the block
+	silent   int                // members that could not be asked
+	failed   []placement.Member // of those, that may yet be
+	retried  bool
 	bad      []placement.Member
 	looked   bool // the DHT was asked
 	lastErrs error
@@ -171,7 +177,10 @@ func (f *getting) run() ([]byte, dhash.Coding, error) {
 	for {
 		f.ask()
 		if len(f.out) == 0 && !f.lookup() {
-			return nil, dhash.Coding{}, f.verdict()
+			if !f.again() {
+				return nil, dhash.Coding{}, f.verdict()
+			}
+			continue
 		}
 		if !last && f.onlyAbsent() { // the DHT, if it is asked, may know others
 			last = true
@@ -196,6 +205,27 @@ func (f *getting) run() ([]byte, dhash.Coding, error) {
 			return nil, dhash.Coding{}, fmt.Errorf("%w: the gateway was closed", venti.ErrUnavailable)
 		}
 	}
+}
+
+// again puts those that could not be reached into the queue once more, after a while, and reports whether there are any. It
+// does so once.
+func (f *getting) again() bool {
+	list := f.failed
+	f.failed = nil
+	if f.retried || len(list) == 0 {
+		return false
+	}
+	f.retried = true
+	wait := time.NewTimer(min(secondChance, f.g.cfg.Patience))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-f.ctx.Done():
+	case <-f.g.life.Done():
+	}
+	list = slices.DeleteFunc(list, func(m placement.Member) bool { return f.g.cfg.Absent(m.ID) })
+	f.queue, f.silent = append(f.queue, list...), f.silent-len(list)
+	return len(list) > 0
 }
 
 // onlyAbsent reports whether nobody is left to wait for but members that are known to be absent.
@@ -313,6 +343,9 @@ func (f *getting) take(a answer) {
 	default:
 		f.silent++
 		f.lastErrs = a.err
+		if !f.retried && !f.g.cfg.Absent(a.member.ID) {
+			f.failed = append(f.failed, a.member)
+		}
 		if f.ctx.Err() == nil {
 			f.g.noteFailure(a.member, a.err)
 		}
