@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"ventidhash/dhash/node"
@@ -35,7 +33,6 @@ const (
 type nodeFlags struct {
 	listen, announce             []string
 	capacity, domain, name, data string
-	rate                         string
 	nat, retire, refill          bool
 	upkeep                       node.Upkeep
 }
@@ -84,7 +81,8 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.BoolVar(&f.nat, "nat", false, "others cannot dial this machine, since it is behind a router: find a way")
 	l.BoolVar(&f.retire, "retire", false, "leave: hand over what is here")
 	l.BoolVar(&f.refill, "refill", false, "the disk was lost: begin with an empty folder, and have the others make what was on it")
-	l.StringVar(&f.rate, "repair-rate", "4MiB", "how much repair may read and write in a second, unless a block is close to its loss")
+	f.upkeep.Rate = 4 << 20
+	l.Var((*bytesFlag)(&f.upkeep.Rate), "repair-rate", "how much repair may read and write in a second, unless a block is close to its loss")
 	for _, s := range []struct {
 		to               *time.Duration
 		name, value, why string
@@ -105,11 +103,6 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	}
 	cfg := node.Config{Folder: folder, Listen: f.listen, Announce: f.announce, Name: f.name, Domain: f.domain,
 		Program: program(), NAT: f.nat, Log: a.logger(), Upkeep: f.upkeep, Retire: f.retire, Refill: f.refill}
-	rate, err := humanize.ParseBytes(f.rate)
-	if err != nil || rate == 0 || rate > 1<<40 {
-		return usage{fmt.Errorf("--repair-rate %q: want bytes a second, like 4MiB", f.rate)}
-	}
-	cfg.Upkeep.Rate = int64(rate)
 	host := archive.Hostname()
 	if cfg.Name == "" {
 		cfg.Name = host

@@ -9,9 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"ventidhash/dhash"
@@ -154,36 +152,6 @@ func parseNumber(flag, text string, to *float64) error {
 	}
 	*to = x
 	return nil
-}
-
-// parseAmount reads a number of bytes.
-func parseAmount(text string) (float64, error) {
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q: want bytes, as in 10M, 1T or 2TiB", text)
-	}
-	return float64(n), nil
-}
-
-// parseSpan reads a time that may be of days, weeks or years.
-func parseSpan(text string) (time.Duration, error) {
-	wrong := fmt.Errorf("%q: want a time, as in 90m, 24h, 7d, 2w or 1y", text)
-	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": plan.Year} {
-		number, ok := strings.CutSuffix(text, suffix)
-		if !ok {
-			continue
-		}
-		x, err := strconv.ParseFloat(number, 64)
-		if err != nil || !(x > 0 && x*float64(unit) < math.MaxInt64) {
-			return 0, wrong
-		}
-		return time.Duration(x * float64(unit)), nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, wrong
-	}
-	return d, nil
 }
 
 // parseCodes reads the codes that the user asks about.
