@@ -9,7 +9,7 @@ import (
 // gatherTime is how long the first who wants something durable waits for others to join. A client has many fragments
 // under way, so it loses nothing by it, and a member saves most of its system calls: measured with 24 members and
 // fragments of 33 KB, an fsync for each batch that happened to be there took as much of the processor as everything else.
-const gatherTime = 8 * time.Millisecond
+const gatherTime = 30 * time.Millisecond
 
 // A gatherer lets all who come within a time share one sync.
 type gatherer struct {
