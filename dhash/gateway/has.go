@@ -83,23 +83,42 @@ type claimed struct {
 
 func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, error) {
 	table := g.cfg.Table()
+	heard, err := g.gather(ctx, table, scores)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]State, len(scores))
+	for i, s := range scores {
+		states[i] = State{Score: s, Asked: heard[i].asked, Silent: len(heard[i].silent)}
+		g.judge(&states[i], table, heard[i].found)
+	}
+	return states, nil
+}
+
+// heard is what members say about a block.
+type heard struct {
+	asked  int
+	silent []dhash.ID // did not answer
+	found  []claimed
+}
+
+// gather asks the holders of blocks what they hold of them.
+func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []venti.Score) ([]heard, error) {
 	code := g.cfg.Code(max(1, table.Len()), false)
 	members := map[dhash.ID]placement.Member{}
 	ask := map[dhash.ID][]int{} // which of the scores
-	states := make([]State, len(scores))
+	all := make([]heard, len(scores))
 	for i, s := range scores {
-		states[i].Score = s
 		for _, m := range g.holders(table, s, code) {
 			members[m.ID] = m
 			ask[m.ID] = append(ask[m.ID], i)
-			states[i].Asked++
+			all[i].asked++
 		}
 	}
-	found := make([][]claimed, len(scores))
 	var mu sync.Mutex
-	var all sync.WaitGroup
+	var asking sync.WaitGroup
 	for id, which := range ask {
-		all.Go(func() {
+		asking.Go(func() {
 			list := make([]venti.Score, len(which))
 			for j, i := range which {
 				list[j] = scores[i]
@@ -111,23 +130,17 @@ func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, er
 			defer mu.Unlock()
 			for j, i := range which {
 				if err != nil || j >= len(answers) {
-					states[i].Silent++
+					all[i].silent = append(all[i].silent, id)
 					continue
 				}
 				for _, h := range answers[j] {
-					found[i] = append(found[i], claimed{members[id], h})
+					all[i].found = append(all[i].found, claimed{members[id], h})
 				}
 			}
 		})
 	}
-	all.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for i := range states {
-		g.judge(&states[i], table, found[i])
-	}
-	return states, nil
+	asking.Wait()
+	return all, ctx.Err()
 }
 
 // judge fills in what is known of the coding of which the most is there. Of two, the one that carries this owner's mark
