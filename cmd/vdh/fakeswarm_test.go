@@ -13,6 +13,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/node"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -93,6 +94,20 @@ func (s *fakeSwarm) Survey(ctx context.Context, scores []venti.Score, fn func(ga
 	}
 	return nil
 }
+
+// Prove says that what Survey says is proven.
+func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gateway.Proof) error) error {
+	return s.Survey(ctx, scores, func(st gateway.State) error {
+		p := gateway.Proof{Score: st.Score, Code: st.Code, Length: st.Length, Proven: st.Present, Stored: st.Stored, Asked: st.Asked}
+		for i := range st.Silent {
+			p.Silent = append(p.Silent, dhash.ID(rune('a'+i)))
+		}
+		return fn(p)
+	})
+}
+
+// Members implements swarmStore.
+func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) { return nil, nil }
 
 func (s *fakeSwarm) Close() error {
 	s.mu.Lock()

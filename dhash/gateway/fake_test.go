@@ -28,6 +28,8 @@ const (
 	garbles      // sends fragments with a bit flipped
 	forgets      // acknowledges and keeps nothing
 	mixes        // answers with a fragment of another block
+	lost         // says what it held, and has lost it
+	halts        // does not answer the second challenge
 )
 
 // fakeSwarm is a gateway.Peers whose members are maps.
@@ -45,6 +47,7 @@ type fakeMember struct {
 	held map[venti.Score]map[dhash.Coding]map[int]*fragment
 	puts int
 
+	nonces   []uint64
 	diverted map[venti.Score]dhash.ID
 }
 

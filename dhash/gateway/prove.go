@@ -58,7 +58,7 @@ func (p *Proof) Err() error {
 
 // Prove has the holders of blocks prove that they have them, and calls fn for each block in the order of scores. Of what
 // each says that it holds, it is challenged for the codings that carry this owner's mark, with a nonce that nobody could
-// foresee. Nothing is fetched: a fragment costs about 1.6 KiB. An error from fn ends it and is returned. Sync before: a
+// foresee. Nothing is fetched: a fragment costs about 1.6 KB. An error from fn ends it and is returned. Sync before: a
 // block on its way is not there yet.
 func (g *Gateway) Prove(ctx context.Context, scores []venti.Score, fn func(Proof) error) error {
 	ctx, cancel := context.WithCancel(ctx)

@@ -98,8 +98,7 @@ type checker struct {
 // scan is the first pass. When it returns, nothing of it runs any more.
 func (c *checker) scan(ctx context.Context) error {
 	s := newScan(c.cfg, c.src, c.tally)
-	s.workers, ctx = newWorkers(ctx, c.src, c.tally, c.cfg.workers())
-	s.workers.prove = c.cfg.Prove
+	s.workers, ctx = newWorkers(ctx, c.src, c.tally, c.cfg)
 	defer s.cancel(nil)
 	err := c.walk(ctx, s)
 	if err != nil {

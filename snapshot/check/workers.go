@@ -33,11 +33,11 @@ type workers struct {
 	wg     sync.WaitGroup
 }
 
-// newWorkers starts n workers. The context they return ends with the first error that does not concern a block.
-func newWorkers(ctx context.Context, src *tree.Source, t *tally, n int) (*workers, context.Context) {
+// newWorkers starts the workers. The context they return ends with the first error that does not concern a block.
+func newWorkers(ctx context.Context, src *tree.Source, t *tally, cfg Config) (*workers, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &workers{src: src, tally: t, jobs: make(chan job, queued), cancel: cancel}
-	for range n {
+	w := &workers{src: src, tally: t, prove: cfg.Prove, jobs: make(chan job, queued), cancel: cancel}
+	for range cfg.workers() {
 		w.wg.Go(func() {
 			for j := range w.jobs {
 				if ctx.Err() != nil {
