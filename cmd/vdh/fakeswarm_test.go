@@ -29,6 +29,8 @@ type fakeSwarm struct {
 	vital map[venti.Score]bool
 	opens []bool // create, of each time it was opened
 	open  bool
+
+	proof func(*gateway.Proof) // changes what Prove says; nil does not
 }
 
 func newFakeSwarm() *fakeSwarm {
@@ -102,12 +104,17 @@ func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gat
 		for i := range st.Silent {
 			p.Silent = append(p.Silent, dhash.ID(rune('a'+i)))
 		}
+		if s.proof != nil {
+			s.proof(&p)
+		}
 		return fn(p)
 	})
 }
 
 // Members implements swarmStore.
-func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) { return nil, nil }
+func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
+	return []node.MemberInfo{{ID: dhash.ID("liar").String(), Name: "larry"}}, nil
+}
 
 func (s *fakeSwarm) Close() error {
 	s.mu.Lock()
