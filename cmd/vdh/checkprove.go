@@ -35,10 +35,10 @@ type proving struct {
 
 // proofSummary is what a summary of a check by challenge says beyond that of every check.
 type proofSummary struct {
-	Proven        int64          `json:"proven"`       // blocks
-	Unproven      int64          `json:"unproven"`     // blocks with fewer fragments proven than are needed
-	Instead       int64          `json:"read_instead"` // of the unproven: those that could be fetched
-	NotDownloaded int64          `json:"not_downloaded"`
+	Proven        int64          `json:"proven"`         // blocks
+	Unproven      int64          `json:"unproven"`       // blocks with fewer fragments proven than are needed
+	Instead       int64          `json:"read_instead"`   // of the unproven: those that could be fetched
+	NotDownloaded int64          `json:"not_downloaded"` // bytes of blocks that were proven and not fetched
 	Above         above          `json:"above"`
 	Below         int64          `json:"below_threshold"` // blocks that can be had, with fewer fragments than they should have
 	Weakest       *weakest       `json:"weakest,omitempty"`
@@ -132,7 +132,9 @@ func (p *proving) add(proof gateway.Proof, b check.Block, instead bool) {
 		p.Instead++
 	default:
 		p.Proven++
-		p.NotDownloaded += int64(proof.Length)
+		if !b.Walk {
+			p.NotDownloaded += int64(proof.Length)
+		}
 	}
 	if b.Part != check.Catalog {
 		p.least = min(p.least, left)

@@ -126,7 +126,7 @@ func (c *checker) walk(ctx context.Context, s *scan) error {
 			return err
 		}
 		if t == nil {
-			s.place = Block{Part: Root}
+			s.place = Block{Part: Root, Walk: true}
 			s.alsoProve(c.snaps[i].Score)
 			continue
 		}
@@ -158,7 +158,7 @@ func (c *checker) catalog(ctx context.Context, s *scan) error {
 	if c.cfg.Catalog.IsZero() {
 		return nil
 	}
-	s.place = Block{Part: Catalog}
+	s.place = Block{Part: Catalog, Walk: true}
 	root, ref, err := c.src.OwnRoot(ctx, c.key, c.cfg.Catalog)
 	if err != nil {
 		if over := ended(ctx); over != nil {
@@ -169,6 +169,7 @@ func (c *checker) catalog(ctx context.Context, s *scan) error {
 	}
 	s.first(ref, use{part: inRoot})
 	return tree.Walk(ctx, c.src, root.Top, func(b tree.Block, err error) (bool, error) {
+		s.place.Walk = b.Level > 0
 		switch {
 		case err != nil:
 			if over := ended(ctx); over != nil {

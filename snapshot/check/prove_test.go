@@ -51,7 +51,17 @@ func sorted(scores []venti.Score) []venti.Score {
 func TestProve(t *testing.T) {
 	a := sample(t)
 	p := &prover{}
+	before := a.store.Gets()
 	r := run(t, a, check.Config{Prove: p.prove})
+	walked := 0
+	for _, b := range p.blocks {
+		if b.Walk {
+			walked++
+		}
+	}
+	if got := a.store.Gets() - before; got != walked {
+		t.Errorf("%d blocks were fetched, and it is said of %d", got, walked)
+	}
 	if !r.OK() || r.Blocks != int64(a.store.Len()) || !slices.Equal(p.asked(), sorted(a.store.Scores())) {
 		t.Errorf("%d of %d blocks were proven: %+v", len(p.blocks), a.store.Len(), r)
 	}

@@ -59,6 +59,7 @@ type Block struct {
 	Score venti.Score
 	Part  Part
 	Path  string // of the file or directory; "" is the top, and what is no part of either
+	Walk  bool   // Run fetches it as well, since the walk goes through it
 }
 
 // A Touch is one part of one or more snapshots that damage makes unreadable.
