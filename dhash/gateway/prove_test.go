@@ -62,10 +62,14 @@ func (f *fakeSwarm) Challenge(ctx context.Context, id dhash.ID, all []peer.Chall
 }
 
 // stored gives n blocks to those members that are to hold them, as f.open's gateway would, and returns their scores.
-func (f *fakeSwarm) stored(t *testing.T, n, size int) (scores []venti.Score) {
+func (f *fakeSwarm) stored(t *testing.T, n, size int) []venti.Score {
+	t.Helper()
+	return f.coded(t, dhash.Code{Need: 8, Total: 20}, n, size)
+}
+
+func (f *fakeSwarm) coded(t *testing.T, code dhash.Code, n, size int) (scores []venti.Score) {
 	t.Helper()
 	var e codec.Encoder
-	code := dhash.Code{Need: 8, Total: 20}
 	for i := range n {
 		block := ventitest.Random(uint64(i), size)
 		s := venti.Sum(block)
@@ -264,6 +268,31 @@ func TestProvePlanted(t *testing.T) {
 	}
 	if g.Counts().Challenges != before {
 		t.Error("members were challenged for what nobody believes")
+	}
+}
+
+// Of two codings that the owner has made, as after the swarm has changed its code, the one counts of which more is proven
+// than it takes, however much is said of the other.
+func TestProveTwoCodings(t *testing.T) {
+	f := newFakeSwarm(20)
+	g := f.open(t)
+	s := f.coded(t, dhash.Code{Need: 8, Total: 20}, 1, 9000)
+	f.coded(t, dhash.Code{Need: 4, Total: 10}, 1, 9000)
+	if p := proveAll(t, g, s)[0]; p.Code.Total != 20 || p.Proven != 20 {
+		t.Errorf("%+v", p)
+	}
+	for _, id := range f.ids[:11] {
+		m := f.members[id]
+		for coding, byIndex := range m.held[s[0]] {
+			for _, fr := range byIndex {
+				if fr.Code.Total == 20 {
+					delete(m.held[s[0]], coding)
+				}
+			}
+		}
+	}
+	if p := proveAll(t, g, s)[0]; p.Code.Total != 10 || p.Proven != 10 || p.Above() != 6 || p.Err() != nil {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -216,14 +216,10 @@ func (c *control) survey(w http.ResponseWriter, r *http.Request) {
 	if g == nil {
 		return
 	}
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxSurvey*venti.ScoreSize+1))
-	if err != nil || len(b)%venti.ScoreSize != 0 || len(b) > maxSurvey*venti.ScoreSize {
-		http.Error(w, fmt.Sprintf("want up to %d scores of %d bytes", maxSurvey, venti.ScoreSize), http.StatusBadRequest)
+	scores, err := readScores(r.Body, maxSurvey)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
-	}
-	scores := make([]venti.Score, len(b)/venti.ScoreSize)
-	for i := range scores {
-		copy(scores[i][:], b[i*venti.ScoreSize:])
 	}
 	states := make([]gateway.State, 0, len(scores))
 	err = g.Survey(r.Context(), scores, func(st gateway.State) error {

@@ -75,6 +75,12 @@ func TestProve(t *testing.T) {
 		}
 	}
 
+	for _, p := range prove(t, r, slices.Repeat(scores, 30)) { // more than go into one request
+		if p.Proven != members {
+			t.Fatalf("%+v", p)
+		}
+	}
+
 	s.end(2)
 	s.end(4)
 	damage(t, filepath.Join(s.folders[3].Dir, "fragments"))
@@ -132,18 +138,34 @@ func damage(t *testing.T, dir string) {
 // What is no list of scores, or too long a one, or of no session, is refused.
 func TestProveRefuses(t *testing.T) {
 	s := found(t, 1)
-	s.remote(0)
+	session := s.remote(0).Session()
 	dir := s.folders[0].Dir
 	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", filepath.Join(dir, "node.sock"))
 	}}}
 	defer c.CloseIdleConnections()
-	res, err := c.Post("http://node/v1/prove/0000000000000000", "", strings.NewReader(""))
-	if err != nil || res.StatusCode != http.StatusNotFound {
-		t.Errorf("no session: %v, %v", res, err)
+	for _, test := range []struct {
+		path string
+		body int
+		want int
+	}{
+		{"/v1/prove/0000000000000000", 0, http.StatusNotFound},
+		{"/v1/prove/" + session, 33, http.StatusBadRequest},
+		{"/v1/prove/" + session, 1025 * venti.ScoreSize, http.StatusBadRequest},
+		{"/v1/prove/" + session, 1 << 20, http.StatusBadRequest},
+		{"/v1/prove/" + session, 2 * venti.ScoreSize, http.StatusOK},
+		{"/v1/prove/" + session, 0, http.StatusOK},
+	} {
+		res, err := c.Post("http://node"+test.path, "", strings.NewReader(strings.Repeat("x", test.body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != test.want {
+			t.Errorf("%s with %d bytes: %s", test.path, test.body, res.Status)
+		}
 	}
-	res.Body.Close()
 }
 
 // What a proof costs on the wire.
