@@ -19,7 +19,6 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/member"
-	"ventidhash/venti"
 	"ventidhash/venti/wire"
 )
 
