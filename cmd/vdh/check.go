@@ -104,7 +104,8 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	}
 	if r.proofs != nil {
 		if asked := r.proofs.Proven + r.proofs.Unproven; asked != r.found.Blocks {
-			return fmt.Errorf("the check did not come to its end: %d blocks are needed, %d were to be proven", r.found.Blocks, asked)
+			return fmt.Errorf("the check did not come to its end: %d blocks are needed, %d were to be proven", r.found.Blocks,
+				asked)
 		}
 		a.keepProofs(ctx, &r)
 		r.proofs.askNames(ctx)

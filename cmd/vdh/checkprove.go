@@ -40,7 +40,7 @@ type proofSummary struct {
 	Instead       int64          `json:"read_instead"`   // of the unproven: those that could be fetched
 	NotDownloaded int64          `json:"not_downloaded"` // bytes of blocks that were proven and not fetched
 	Above         above          `json:"above"`
-	Below         int64          `json:"below_threshold"` // blocks that can be had, with fewer fragments than they should have
+	Below         int64          `json:"below_threshold"` // blocks that can be had, and have fewer than they should
 	Weakest       *weakest       `json:"weakest,omitempty"`
 	Members       []memberProofs `json:"members,omitempty"` // that failed
 }
@@ -120,7 +120,8 @@ func (p *proving) add(proof gateway.Proof, b check.Block, instead bool) {
 	left := proof.Above()
 	p.Above[left]++
 	if p.Weakest == nil || left < p.Weakest.above {
-		p.Weakest = &weakest{proof.Score, proof.Score.String(), rawName(placeOf(b)), proof.Proven, proof.Code.Need, proof.Code.Total, left}
+		p.Weakest = &weakest{proof.Score, proof.Score.String(), rawName(placeOf(b)), proof.Proven, proof.Code.Need,
+			proof.Code.Total, left}
 	}
 	switch {
 	case left < 0 && !instead:
@@ -144,8 +145,8 @@ func (p *proving) add(proof gateway.Proof, b check.Block, instead bool) {
 	}
 	p.Below++
 	if len(p.short) < maxShort {
-		p.short = append(p.short, shortLine{"short", proof.Score.String(), b.Part, rawName(b.Path), proof.Proven, proof.Code.Need,
-			proof.Code.Total})
+		p.short = append(p.short, shortLine{"short", proof.Score.String(), b.Part, rawName(b.Path), proof.Proven,
+			proof.Code.Need, proof.Code.Total})
 	}
 }
 
@@ -174,13 +175,15 @@ func (p *proving) askNames(ctx context.Context) {
 		p.Members = append(p.Members, *m)
 	}
 	slices.SortFunc(p.Members, func(a, b memberProofs) int {
-		return cmp.Or(cmp.Compare(b.False, a.False), cmp.Compare(b.Lacking, a.Lacking), cmp.Compare(b.Silent, a.Silent), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.False, a.False), cmp.Compare(b.Lacking, a.Lacking), cmp.Compare(b.Silent, a.Silent),
+			cmp.Compare(a.ID, b.ID))
 	})
 }
 
 // done says for people what was proven.
 func (p *proving) done() string {
-	text := fmt.Sprintf("%s proven by their holders, %s not downloaded", count(p.Proven, "block was", "blocks were"), size(p.NotDownloaded))
+	text := fmt.Sprintf("%s proven by their holders, %s not downloaded", count(p.Proven, "block was", "blocks were"),
+		size(p.NotDownloaded))
 	if p.Instead > 0 {
 		text += fmt.Sprintf("; %s not proven, and read instead", count(p.Instead, "block was", "blocks were"))
 	}
@@ -218,11 +221,15 @@ func (a *app) reportProofs(p *proving) error {
 	if err := a.printAbove(p.Above); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "\nweakest: block %s, %d fragments of %d proven, %d needed, for %s\n", p.Weakest.Score.Short(), p.Weakest.Present,
-		p.Weakest.Total, p.Weakest.Need, printable(string(p.Weakest.Path)))
+	say := func(what, score string, proven, total, need int, place string) {
+		fmt.Fprintf(a.out, "%s: block %s, %d fragments of %d proven, %d needed, for %s\n", what, score[:12], proven, total, need,
+			printable(place))
+	}
+	fmt.Fprintln(a.out)
+	w := p.Weakest
+	say("weakest", w.Text, w.Present, w.Total, w.Need, string(w.Path))
 	for _, l := range p.short[:min(len(p.short), shownShort)] {
-		fmt.Fprintf(a.out, "short: block %s, %d fragments of %d proven, %d needed, for %s\n", l.Score[:12], l.Proven, l.Total, l.Need,
-			printable(placeOf(check.Block{Part: l.Part, Path: string(l.Path)})))
+		say("short", l.Score, l.Proven, l.Total, l.Need, placeOf(check.Block{Part: l.Part, Path: string(l.Path)}))
 	}
 	if more := p.Below - shownShort; more > 0 {
 		fmt.Fprintf(a.out, "short: %s more (--json names them)\n", count(more, "block", "blocks"))

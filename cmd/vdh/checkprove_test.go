@@ -27,8 +27,9 @@ func TestCheckByChallenge(t *testing.T) {
 	v := m.summary(0, "check")
 	blocks := float64(m.swarm.Len())
 	above := v["above"].(map[string]any)
-	if v["ok"] != true || v["blocks"] != blocks || v["proven"] != blocks || v["unproven"] != 0.0 || v["read_instead"] != 0.0 ||
-		v["not_downloaded"].(float64) < 6_200_000 || above["3"] != blocks || len(above) != 1 || v["members"] != nil {
+	if v["ok"] != true || v["blocks"] != blocks || v["proven"] != blocks || v["unproven"] != 0.0 ||
+		v["read_instead"] != 0.0 || v["not_downloaded"].(float64) < 6_200_000 || above["3"] != blocks || len(above) != 1 ||
+		v["members"] != nil {
 		t.Errorf("%v; there are %v blocks", v, blocks)
 	}
 	if out, _ := m.run(0, "status", "latest"); !strings.Contains(out, "\nproven   now, 3 above") {
@@ -55,7 +56,8 @@ func TestCheckByChallenge(t *testing.T) {
 		p.False, p.Lacking, p.Silent = []dhash.ID{liar}, []dhash.ID{"lacking"}, []dhash.ID{"silent"}
 	}
 	out, _ = m.run(0, "check")
-	if !strings.Contains(out, "Members that did not prove") || !strings.Contains(out, "\n"+shortID(liar.String())+" ") || !strings.Contains(out, " larry ") {
+	if !strings.Contains(out, "Members that did not prove") ||
+		!strings.Contains(out, "\n"+shortID(liar.String())+" ") || !strings.Contains(out, " larry ") {
 		t.Errorf("liar: %s", out)
 	}
 	v = m.summary(0, "check")
@@ -88,7 +90,8 @@ func TestCheckUnproven(t *testing.T) {
 
 	m.swarm.Unavailable(leaf, true)
 	out, _ := m.run(exitUnavailable, "check", "--json")
-	if !strings.Contains(out, `"state":"unavailable"`) || !strings.Contains(out, `/sub/c"`) || !strings.Contains(out, `"ok":false`) {
+	if !strings.Contains(out, `"state":"unavailable"`) || !strings.Contains(out, `/sub/c"`) ||
+		!strings.Contains(out, `"ok":false`) {
 		t.Errorf("unavailable: %s", out)
 	}
 	m.swarm.Unavailable(leaf, false)
@@ -115,7 +118,8 @@ func TestCheckUnproven(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.swarm.Unavailable(root, true)
-	if v := m.summary(exitUnavailable, "check"); v["unproven"] != 1.0 || v["proven"].(float64) >= all.(float64) || v["ok"] != false {
+	v = m.summary(exitUnavailable, "check")
+	if v["unproven"] != 1.0 || v["proven"].(float64) >= all.(float64) || v["ok"] != false {
 		t.Errorf("the root is unavailable: %v", v)
 	}
 }
@@ -132,7 +136,8 @@ func TestProvens(t *testing.T) {
 	if p := k[s]; !p.at.Equal(time.Unix(1700000000, 0)) || p.above != 12 {
 		t.Errorf("%+v", p)
 	}
-	for _, bad := range []string{"", "vdh proven 2\n", good[:len(good)-1], good + "\n", good + one + " 1 1\n", strings.ToUpper(good),
+	for _, bad := range []string{"", "vdh proven 2\n", good[:len(good)-1], good + "\n", good + one + " 1 1\n",
+		strings.ToUpper(good),
 		"vdh proven 1\n" + one + " 1 65\n", "vdh proven 1\n" + one + " 1 +1\n", "vdh proven 1\n" + one + " 01 1\n",
 		"vdh proven 1\n" + one + " 1\n", "vdh proven 1\n" + one + "  1 1\n", "vdh proven 1\n" + one + " 1 1\r\n",
 		"vdh proven 1\n" + one[1:] + "z 1 1\n", "vdh proven 1\n" + two + " 1 1\n" + one + " 1 1\n"} {
@@ -166,8 +171,8 @@ func FuzzProvens(f *testing.F) {
 	})
 }
 
-// TestChallenge takes the members of a swarm of processes through what a check by challenge has to tell apart: a byte that
-// is another one on a disk, a disk that is empty, members that are down.
+// TestChallenge takes the members of a swarm of processes through what a check by challenge has to tell apart: a byte
+// that is another one on a disk, a disk that is empty, members that are down.
 func TestChallenge(t *testing.T) {
 	const members = 8
 	r := newTrial(t, members, dhash.Code{Need: 3, Total: members}, nil) // 6 are enough for a stored block
@@ -219,8 +224,8 @@ func TestChallenge(t *testing.T) {
 	}
 	r.do(r.swarm.Run(3), r.swarm.Settle(t.Context(), members))
 	v = check(exitOK)
-	for end := time.Now().Add(20 * time.Second); named(v, 3, "silent") && time.Now().Before(end); { // word is not round where it is
-		v = check(exitOK)
+	for end := time.Now().Add(20 * time.Second); named(v, 3, "silent") && time.Now().Before(end); {
+		v = check(exitOK) // word is not round where it is
 	}
 	if above(v, "4")+above(v, "6") < blocks-2 || v["members"] != nil {
 		t.Errorf("member 3 has lost everything: %v", v)

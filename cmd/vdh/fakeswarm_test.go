@@ -100,7 +100,8 @@ func (s *fakeSwarm) Survey(ctx context.Context, scores []venti.Score, fn func(ga
 // Prove says that what Survey says is proven.
 func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gateway.Proof) error) error {
 	return s.Survey(ctx, scores, func(st gateway.State) error {
-		p := gateway.Proof{Score: st.Score, Code: st.Code, Length: st.Length, Proven: st.Present, Stored: st.Stored, Asked: st.Asked}
+		p := gateway.Proof{Score: st.Score, Code: st.Code, Length: st.Length, Proven: st.Present, Stored: st.Stored,
+			Asked: st.Asked}
 		for i := range st.Silent {
 			p.Silent = append(p.Silent, dhash.ID(rune('a'+i)))
 		}

@@ -58,8 +58,8 @@ func (p *Proof) Err() error {
 
 // Prove has the holders of blocks prove that they have them, and calls fn for each block in the order of scores. Of what
 // each says that it holds, it is challenged for the codings that carry this owner's mark, with a nonce that nobody could
-// foresee. Nothing is fetched: a fragment costs about 1.6 KB. An error from fn ends it and is returned. Sync before: a
-// block on its way is not there yet.
+// foresee. Nothing is fetched: a fragment costs about 1.6 KB. An error from fn ends it and is returned. Sync before:
+// a block on its way is not there yet.
 func (g *Gateway) Prove(ctx context.Context, scores []venti.Score, fn func(Proof) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -147,7 +147,9 @@ func (g *Gateway) challenges(scores []venti.Score, all []heard) map[dhash.ID][]*
 				marks[c.held.Coding] = mark
 			}
 			list := asks[c.member.ID]
-			again := slices.ContainsFunc(tail(list), func(a *asking) bool { return a.block == i && a.held.Coding == c.held.Coding })
+			again := slices.ContainsFunc(tail(list), func(a *asking) bool {
+				return a.block == i && a.held.Coding == c.held.Coding
+			})
 			if c.held.Mark == mark && !again {
 				asks[c.member.ID] = append(list, &asking{block: i, score: s, member: c.member, held: c.held})
 			}

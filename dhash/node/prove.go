@@ -142,7 +142,8 @@ func (l *loop) Challenge(ctx context.Context, id dhash.ID, all []peer.Challenge)
 		switch {
 		case err == nil && leaf != nil:
 			proofs[i] = verified(ch, leaf)
-		case err == nil, errors.Is(err, dhash.ErrNoFragment), errors.Is(err, dhash.ErrFragment), errors.Is(err, venti.ErrCorrupt):
+		case err == nil, errors.Is(err, dhash.ErrNoFragment), errors.Is(err, dhash.ErrFragment),
+			errors.Is(err, venti.ErrCorrupt):
 		default:
 			return nil, fmt.Errorf("reading the fragments of this node: %w", err)
 		}

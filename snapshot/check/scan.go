@@ -120,7 +120,8 @@ func (s *scan) visit(ctx context.Context, u vac.Use, err error) (descend bool, s
 	if head && u.Dir == nil && e == s.tree.Root.Top {
 		s.inShares = false
 	}
-	s.place = Block{Part: s.partOf(u), Path: u.Path, Walk: u.Role != vac.RoleShared && (u.Role != vac.RoleFile || !u.Leaf)}
+	content := u.Role == vac.RoleShared || u.Role == vac.RoleFile && u.Leaf
+	s.place = Block{Part: s.partOf(u), Path: u.Path, Walk: !content}
 	if len(s.fresh) >= askBatch {
 		if err := s.flush(ctx); err != nil {
 			return false, err

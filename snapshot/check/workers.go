@@ -9,7 +9,8 @@ import (
 	"ventidhash/venti/tree"
 )
 
-// A job is work that the walk leaves to a worker: to read one block of contents, or to ask for many, or to have many proven.
+// A job is work that the walk leaves to a worker: to read one block of contents, to ask for many, or to have many
+// proven.
 type job struct {
 	ref    venti.Ref
 	size   int64 // of the plaintext; unknown if negative
