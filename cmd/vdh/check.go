@@ -27,9 +27,10 @@ block is there.
 
 In a swarm that is made sure by challenge: every member that says it holds a fragment of a block has
 to send a part of it that it could not foresee, with the hashes that lead to the name of the whole.
-That is done for every block, directories included, and costs 1.6 KB for each fragment. A block
-that is not proven is fetched instead, or is damaged. Members that failed are named: they sent what
-proves nothing (false), do not have what they say they hold (lacking), or did not answer (silent).
+That is done for every block, directories included, and costs 1.6 KB for each fragment. A block that
+is not proven is fetched instead, or is damaged. Members that failed are named, with the number of
+blocks: they sent what proves nothing (false), do not have what they say they hold (lacking), did not
+answer (silent), or are to hold a fragment and say that they do not (without).
 ABOVE is how many fragments more were proven than it takes to bring a block back. vdh status says
 when a snapshot was last proven.
 
@@ -46,8 +47,8 @@ read_data, snapshots, files, blocks, bytes_read, damaged, seconds, and for a fol
 store_damaged. In a swarm, without --read-data, there is a line of "type":"short" with score, part,
 path, proven, need and total for each block below the threshold (at most 1000), and the summary has
 proven (blocks), unproven, read_instead, not_downloaded (bytes), above (how many blocks have how
-many), below_threshold, weakest (score, path, present, need, total) and members (id, name, and how
-often false, lacking and silent).`,
+many), below_threshold, weakest (score, path, present, need, total) and members (id, name, false,
+lacking, silent, without).`,
 		Example:           "  vdh check\n  vdh check --read-data latest",
 		ValidArgsFunction: completeNames(a, false),
 		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },

@@ -45,13 +45,14 @@ type proofSummary struct {
 	Members       []memberProofs `json:"members,omitempty"` // that failed
 }
 
-// memberProofs says how often a member failed to prove what it was asked for.
+// memberProofs says of how many blocks a member proved nothing: see gateway.Proof.
 type memberProofs struct {
 	ID      string  `json:"id"`
 	Name    rawName `json:"name,omitempty"`
 	False   int64   `json:"false"`
 	Lacking int64   `json:"lacking"`
 	Silent  int64   `json:"silent"`
+	Without int64   `json:"without"`
 }
 
 // shortLine is the JSON line of a block below its threshold.
@@ -105,6 +106,7 @@ func (p *proving) add(proof gateway.Proof, b check.Block, instead bool) {
 		{proof.False, func(m *memberProofs) { m.False++ }},
 		{proof.Lacking, func(m *memberProofs) { m.Lacking++ }},
 		{proof.Silent, func(m *memberProofs) { m.Silent++ }},
+		{proof.Without, func(m *memberProofs) { m.Without++ }},
 	} {
 		for _, id := range kind.ids {
 			if p.members[id] == nil {
@@ -176,7 +178,7 @@ func (p *proving) askNames(ctx context.Context) {
 	}
 	slices.SortFunc(p.Members, func(a, b memberProofs) int {
 		return cmp.Or(cmp.Compare(b.False, a.False), cmp.Compare(b.Lacking, a.Lacking), cmp.Compare(b.Silent, a.Silent),
-			cmp.Compare(a.ID, b.ID))
+			cmp.Compare(b.Without, a.Without), cmp.Compare(a.ID, b.ID))
 	})
 }
 
@@ -235,11 +237,12 @@ func (a *app) reportProofs(p *proving) error {
 		fmt.Fprintf(a.out, "short: %s more (--json names them)\n", count(more, "block", "blocks"))
 	}
 	if len(p.Members) > 0 {
-		fmt.Fprintln(a.out, "\nMembers that did not prove what they were asked for:")
+		fmt.Fprintln(a.out, "\nMembers that did not prove that they hold what they are to hold:")
 		w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tNAME\tFALSE\tLACKING\tSILENT")
+		fmt.Fprintln(w, "ID\tNAME\tFALSE\tLACKING\tSILENT\tWITHOUT")
 		for _, m := range p.Members {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", shortID(m.ID), printable(string(m.Name)), m.False, m.Lacking, m.Silent)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\n", shortID(m.ID), printable(string(m.Name)), m.False, m.Lacking, m.Silent,
+				m.Without)
 		}
 		if err := w.Flush(); err != nil {
 			return err

@@ -227,7 +227,7 @@ func TestChallenge(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); named(v, 3, "silent") && time.Now().Before(end); {
 		v = check(exitOK) // word is not round where it is
 	}
-	if above(v, "4")+above(v, "6") < blocks-2 || v["members"] != nil {
+	if above(v, "4")+above(v, "6") < blocks-2 || !named(v, 3, "without") || len(v["members"].([]any)) > 2 {
 		t.Errorf("member 3 has lost everything: %v", v)
 	}
 

@@ -89,7 +89,7 @@ func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, er
 	}
 	states := make([]State, len(scores))
 	for i, s := range scores {
-		states[i] = State{Score: s, Asked: heard[i].asked, Silent: len(heard[i].silent)}
+		states[i] = State{Score: s, Asked: len(heard[i].asked), Silent: len(heard[i].silent)}
 		g.judge(&states[i], table, heard[i].found)
 	}
 	return states, nil
@@ -97,7 +97,7 @@ func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, er
 
 // heard is what members say about a block.
 type heard struct {
-	asked  int
+	asked  []dhash.ID // the closest first
 	silent []dhash.ID // did not answer
 	found  []claimed
 }
@@ -112,7 +112,7 @@ func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []v
 		for _, m := range g.holders(table, s, code) {
 			members[m.ID] = m
 			ask[m.ID] = append(ask[m.ID], i)
-			all[i].asked++
+			all[i].asked = append(all[i].asked, m.ID)
 		}
 	}
 	var mu sync.Mutex

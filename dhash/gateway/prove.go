@@ -29,6 +29,7 @@ type Proof struct {
 	False   []dhash.ID // members that sent something that proves nothing: they lie
 	Lacking []dhash.ID // members that say that they hold a fragment, and then that they do not, or that it is damaged
 	Silent  []dhash.ID // members that did not answer
+	Without []dhash.ID // members that are to hold a fragment and do not say that they do, where not all were proven
 }
 
 // Above returns how many fragments more than are needed were proven; below zero the block cannot be had from what was
@@ -101,8 +102,9 @@ func (g *Gateway) prove(ctx context.Context, scores []venti.Score) ([]Proof, err
 	for i, s := range scores {
 		proofs[i] = weigh(table, answers[i])
 		p := &proofs[i]
-		p.Score, p.Asked = s, all[i].asked
+		p.Score, p.Asked = s, len(all[i].asked)
 		p.Silent = append(p.Silent, all[i].silent...)
+		p.Without = p.without(all[i], answers[i])
 		for _, c := range all[i].found {
 			if c.held.Mark != g.mark(s, c.held.Coding) {
 				p.Others++
@@ -110,6 +112,20 @@ func (g *Gateway) prove(ctx context.Context, scores []venti.Score) ([]Proof, err
 		}
 	}
 	return proofs, nil
+}
+
+// without returns the members that are to hold a fragment, do answer, and hold none of a coding that is believed.
+func (p *Proof) without(all heard, answers []*asking) (ids []dhash.ID) {
+	if p.Proven >= p.Code.Total { // also where there is no coding
+		return nil
+	}
+	for _, id := range all.asked[:min(p.Code.Total, len(all.asked))] {
+		said := slices.ContainsFunc(answers, func(a *asking) bool { return a.member.ID == id })
+		if !said && !slices.Contains(all.silent, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // An asking is a fragment that a member says it holds, and what came of the challenge to prove it.

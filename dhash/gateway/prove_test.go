@@ -121,7 +121,7 @@ func TestProve(t *testing.T) {
 	all := proveAll(t, g, scores)
 	for _, p := range all[:len(all)-1] {
 		if p.Code != (dhash.Code{Need: 8, Total: 20}) || p.Length != 9000 || p.Proven != 20 || p.Stored != 20 || p.Above() != 12 ||
-			p.Err() != nil || len(p.False)+len(p.Lacking)+len(p.Silent)+p.Others != 0 || p.Asked < 20 {
+			p.Err() != nil || len(p.False)+len(p.Lacking)+len(p.Silent)+len(p.Without)+p.Others != 0 || p.Asked < 20 {
 			t.Fatalf("%+v: %v", p, p.Err())
 		}
 	}
@@ -169,6 +169,9 @@ func TestProveFailures(t *testing.T) {
 		if sorted(p.False...) != sorted(f.ids[:2]...) || sorted(p.Lacking...) != sorted(f.ids[2:4]...) ||
 			sorted(p.Silent...) != sorted(f.ids[4:7]...) {
 			t.Errorf("false %q, lacking %q, silent %q", p.False, p.Lacking, p.Silent)
+		}
+		if sorted(p.Without...) != sorted(f.ids[7]) {
+			t.Errorf("without: %q", p.Without)
 		}
 	}
 	if c := g.Counts(); c.False != 60 || c.Lacking != 60 || c.Proven != 360 {

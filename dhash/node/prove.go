@@ -29,11 +29,13 @@ type proofLine struct {
 	False   []string `json:",omitempty"`
 	Lacking []string `json:",omitempty"`
 	Silent  []string `json:",omitempty"`
+	Without []string `json:",omitempty"`
 }
 
 func lineOf(p gateway.Proof) proofLine {
 	return proofLine{Score: p.Score, Code: p.Code, Length: p.Length, Proven: p.Proven, Stored: p.Stored, Asked: p.Asked,
-		Others: p.Others, False: idTexts(p.False), Lacking: idTexts(p.Lacking), Silent: idTexts(p.Silent)}
+		Others: p.Others, False: idTexts(p.False), Lacking: idTexts(p.Lacking), Silent: idTexts(p.Silent),
+		Without: idTexts(p.Without)}
 }
 
 func idTexts(ids []dhash.ID) (out []string) {
@@ -50,7 +52,7 @@ func (l *proofLine) proof() (gateway.Proof, error) {
 	for _, list := range []struct {
 		from []string
 		to   *[]dhash.ID
-	}{{l.False, &p.False}, {l.Lacking, &p.Lacking}, {l.Silent, &p.Silent}} {
+	}{{l.False, &p.False}, {l.Lacking, &p.Lacking}, {l.Silent, &p.Silent}, {l.Without, &p.Without}} {
 		for _, text := range list.from {
 			id, err := member.ParseID(text)
 			if err != nil {
