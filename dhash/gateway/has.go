@@ -83,7 +83,7 @@ type claimed struct {
 
 func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, error) {
 	table := g.cfg.Table()
-	heard, err := g.gather(ctx, table, scores)
+	heard, err := g.gather(ctx, table, scores, g.cfg.Peers.Have)
 	if err != nil {
 		return nil, err
 	}
@@ -102,22 +102,25 @@ type heard struct {
 	found  []claimed
 }
 
+// have is the method of Peers.
+type have func(context.Context, dhash.ID, dhash.Owner, []venti.Score) ([][]dhash.Held, error)
+
 // gather asks the holders of blocks what they hold of them.
-func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []venti.Score) ([]heard, error) {
+func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []venti.Score, ask have) ([]heard, error) {
 	code := g.cfg.Code(max(1, table.Len()), false)
 	members := map[dhash.ID]placement.Member{}
-	ask := map[dhash.ID][]int{} // which of the scores
+	scoresOf := map[dhash.ID][]int{} // which of the scores
 	all := make([]heard, len(scores))
 	for i, s := range scores {
 		for _, m := range g.holders(table, s, code) {
 			members[m.ID] = m
-			ask[m.ID] = append(ask[m.ID], i)
+			scoresOf[m.ID] = append(scoresOf[m.ID], i)
 			all[i].asked = append(all[i].asked, m.ID)
 		}
 	}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for id, which := range ask {
+	for id, which := range scoresOf {
 		asking.Go(func() {
 			list := make([]venti.Score, len(which))
 			for j, i := range which {
@@ -125,7 +128,7 @@ func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []v
 			}
 			ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
 			defer cancel()
-			answers, err := g.cfg.Peers.Have(ctx, id, g.cfg.Owner, list)
+			answers, err := ask(ctx, id, g.cfg.Owner, list)
 			mu.Lock()
 			defer mu.Unlock()
 			for j, i := range which {

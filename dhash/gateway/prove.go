@@ -84,7 +84,7 @@ func (g *Gateway) Prove(ctx context.Context, scores []venti.Score, fn func(Proof
 
 func (g *Gateway) prove(ctx context.Context, scores []venti.Score) ([]Proof, error) {
 	table := g.cfg.Table()
-	all, err := g.gather(ctx, table, scores)
+	all, err := g.gather(ctx, table, scores, g.haveTwice)
 	if err != nil {
 		return nil, err
 	}

@@ -184,6 +184,21 @@ func TestProveFailures(t *testing.T) {
 	}
 }
 
+// A member that could not be reached is asked once more, unless it is known to be absent.
+func TestProveSecondChance(t *testing.T) {
+	f := newFakeSwarm(20)
+	g := f.open(t, func(c *gateway.Config) {
+		c.Patience = 100 * time.Millisecond
+		c.Absent = func(id dhash.ID) bool { return id == f.ids[3] }
+	})
+	s := f.stored(t, 1, 9000)
+	f.set(moved, f.ids[2:4]...)
+	p := proveAll(t, g, s)[0]
+	if p.Proven != 19 || len(p.Silent) != 1 || p.Silent[0] != f.ids[3] {
+		t.Errorf("%+v", p)
+	}
+}
+
 // The three errors are never blurred.
 func TestProveErrors(t *testing.T) {
 	f := newFakeSwarm(20) // 8 of 20 fragments are needed

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/peer"
@@ -35,10 +36,49 @@ func (g *Gateway) challengeAll(ctx context.Context, asks map[dhash.ID][]*asking)
 	return ctx.Err()
 }
 
+// twice tries once more, after a while, what a member did not answer: it may have come back elsewhere, and is not dialled
+// again at once. Who is known not to answer, or did not lately, has no second chance. do has Config.Patience each time.
+func (g *Gateway) twice(ctx context.Context, id dhash.ID, do func(context.Context) error) error {
+	try := func() error {
+		ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
+		defer cancel()
+		return do(ctx)
+	}
+	err := try()
+	if err == nil || g.lags(id) {
+		return err
+	}
+	wait := time.NewTimer(min(secondChance, g.cfg.Patience))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+		return err
+	}
+	if err = try(); err != nil && ctx.Err() == nil {
+		g.slow.set(id)
+	}
+	return err
+}
+
+// haveTwice asks a member what it holds.
+func (g *Gateway) haveTwice(ctx context.Context, id dhash.ID, o dhash.Owner, scores []venti.Score) (held [][]dhash.Held,
+	err error) {
+	err = g.twice(ctx, id, func(ctx context.Context) error {
+		held, err = g.cfg.Peers.Have(ctx, id, o, scores)
+		return err
+	})
+	return held, err
+}
+
 // challengeMember challenges a member. If it does not answer, it is asked no more.
 func (g *Gateway) challengeMember(ctx context.Context, id dhash.ID, list []*asking) {
 	for part := range slices.Chunk(list, proveChunk) {
-		answers, err := g.challengeSome(ctx, id, part)
+		var answers []peer.Proof
+		err := g.twice(ctx, id, func(ctx context.Context) (err error) {
+			answers, err = g.challengeSome(ctx, id, part)
+			return err
+		})
 		if err != nil {
 			g.cfg.Log.Info("member does not answer challenges", slog.String("member", id.Short()), slog.Any("err", err))
 			return
@@ -47,10 +87,8 @@ func (g *Gateway) challengeMember(ctx context.Context, id dhash.ID, list []*aski
 	}
 }
 
-// challengeSome challenges a member for a while.
+// challengeSome challenges a member, with nonces of its own.
 func (g *Gateway) challengeSome(ctx context.Context, id dhash.ID, part []*asking) ([]peer.Proof, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
-	defer cancel()
 	nonces := make([]byte, 8*len(part))
 	if _, err := rand.Read(nonces); err != nil {
 		return nil, err
