@@ -83,7 +83,7 @@ type claimed struct {
 
 func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, error) {
 	table := g.cfg.Table()
-	heard, err := g.gather(ctx, table, scores, g.cfg.Peers.Have)
+	heard, err := g.gather(ctx, table, scores, g.haveOnce)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,15 @@ type heard struct {
 	found  []claimed
 }
 
-// have is the method of Peers.
-type have func(context.Context, dhash.ID, dhash.Owner, []venti.Score) ([][]dhash.Held, error)
+// haveOnce asks a member what it holds.
+func (g *Gateway) haveOnce(ctx context.Context, id dhash.ID, scores []venti.Score) ([][]dhash.Held, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
+	defer cancel()
+	return g.cfg.Peers.Have(ctx, id, g.cfg.Owner, scores)
+}
+
+// have asks a member what it holds, for a bounded time.
+type have func(ctx context.Context, id dhash.ID, scores []venti.Score) ([][]dhash.Held, error)
 
 // gather asks the holders of blocks what they hold of them.
 func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []venti.Score, ask have) ([]heard, error) {
@@ -126,9 +133,7 @@ func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []v
 			for j, i := range which {
 				list[j] = scores[i]
 			}
-			ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
-			defer cancel()
-			answers, err := ask(ctx, id, g.cfg.Owner, list)
+			answers, err := ask(ctx, id, list)
 			mu.Lock()
 			defer mu.Unlock()
 			for j, i := range which {

@@ -62,10 +62,9 @@ func (g *Gateway) twice(ctx context.Context, id dhash.ID, do func(context.Contex
 }
 
 // haveTwice asks a member what it holds.
-func (g *Gateway) haveTwice(ctx context.Context, id dhash.ID, o dhash.Owner, scores []venti.Score) (held [][]dhash.Held,
-	err error) {
-	err = g.twice(ctx, id, func(ctx context.Context) error {
-		held, err = g.cfg.Peers.Have(ctx, id, o, scores)
+func (g *Gateway) haveTwice(ctx context.Context, id dhash.ID, scores []venti.Score) (held [][]dhash.Held, err error) {
+	err = g.twice(ctx, id, func(ctx context.Context) (err error) {
+		held, err = g.haveOnce(ctx, id, scores)
 		return err
 	})
 	return held, err
