@@ -25,16 +25,30 @@ are always read. Contents are read, verified and compared with the hashes in the
 --read-data, which takes as long as reading the store; without it, it is only made sure that each
 block is there.
 
+In a swarm that is made sure by challenge: every member that says it holds a fragment of a block has
+to send a part of it that it could not foresee, with the hashes that lead to the name of the whole.
+That is done for every block, directories included, and costs 1.6 KB for each fragment. A block that
+is not proven is fetched instead, or is damaged. Members that failed are named, with the number of
+blocks: they sent what proves nothing (false), do not have what they say they hold (lacking), did not
+answer (silent), or are to hold a fragment and say that they do not (without).
+ABOVE is how many fragments more were proven than it takes to bring a block back. vdh status says
+when a snapshot was last proven.
+
 Each damaged block is printed with every file that it touches. Once the file is read by a backup
 again (vdh backup --force), a block that the store has lost is stored anew.
 
 Exit code 1 if anything that a snapshot needs is damaged, 11 if all that is wrong is that blocks
-cannot be had now. The last line says what was looked at.
+cannot be had now, 4 if all can be had and fewer fragments of a block were proven than a stored block
+should have. The last line says what was looked at.
 
 With --json, one line of "type":"damage" with score, state (missing, corrupt, unavailable), error and
 touched (part, path, offset, length, snapshots) for each block, and one of "type":"summary" with ok,
 read_data, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder store_records and
-store_damaged.`,
+store_damaged. In a swarm, without --read-data, there is a line of "type":"short" with score, part,
+path, proven, need and total for each block below the threshold (at most 1000), and the summary has
+proven (blocks), unproven, read_instead, not_downloaded (bytes), above (how many blocks have how
+many), below_threshold, weakest (score, path, present, need, total) and members (id, name, false,
+lacking, silent, without).`,
 		Example:           "  vdh check\n  vdh check --read-data latest",
 		ValidArgsFunction: completeNames(a, false),
 		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
@@ -69,6 +83,10 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	if err != nil {
 		return err
 	}
+	if a.swarm != nil && !readData {
+		r.proofs = newProving(a.swarm)
+		cfg.Prove = r.proofs.prove
+	}
 	var now tallyOf[check.Progress]
 	cfg.Progress = now.store
 	stop := a.watch(ctx, "check", 0, func() tally { return checkTally(now.load(), len(r.snaps), a.disk != nil) })
@@ -84,6 +102,14 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	stop()
 	if err != nil {
 		return fmt.Errorf("the check did not come to its end: %w", err)
+	}
+	if r.proofs != nil {
+		if asked := r.proofs.Proven + r.proofs.Unproven; asked != r.found.Blocks {
+			return fmt.Errorf("the check did not come to its end: %d blocks are needed, %d were to be proven", r.found.Blocks,
+				asked)
+		}
+		a.keepProofs(ctx, &r)
+		r.proofs.askNames(ctx)
 	}
 	return a.reportCheck(&r)
 }

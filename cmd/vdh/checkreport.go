@@ -22,6 +22,7 @@ type checkReport struct {
 	found    check.Report
 	store    *disk.VerifyReport // of a folder
 	records  []disk.Damage
+	proofs   *proving // of a swarm, without readData
 }
 
 // damageLine is the JSON line of a damaged block.
@@ -53,6 +54,7 @@ type checkSummary struct {
 	StoreRecords *int64  `json:"store_records,omitempty"` // of a folder
 	StoreDamaged *int64  `json:"store_damaged,omitempty"`
 	Seconds      float64 `json:"seconds"`
+	*proofSummary
 }
 
 // damage returns the JSON line of d.
@@ -120,6 +122,9 @@ func (r *checkReport) lookedAt() string {
 	if r.store != nil {
 		text += fmt.Sprintf(", and %s of the store", count(r.store.Records, "record", "records"))
 	}
+	if r.proofs != nil {
+		return text + "; " + r.proofs.done()
+	}
 	if r.readData {
 		return text + "; read " + size(r.found.Bytes) + " of contents"
 	}
@@ -137,11 +142,19 @@ func (a *app) reportCheck(r *checkReport) error {
 		fmt.Fprint(a.out, r.damageText(d))
 	}
 	damaged := len(r.found.Damaged)
+	if r.proofs != nil {
+		if err := a.reportProofs(r.proofs); err != nil {
+			return err
+		}
+	}
 	if a.json {
 		s := checkSummary{Type: "summary", OK: r.found.OK(), ReadData: r.readData, Snapshots: r.found.Snapshots,
 			Files: r.found.Files, Blocks: r.found.Blocks, Read: r.found.Bytes, Damaged: damaged, Seconds: time.Since(r.begin).Seconds()}
 		if r.store != nil {
 			s.StoreRecords, s.StoreDamaged = &r.store.Records, &r.store.Damaged
+		}
+		if r.proofs != nil {
+			s.proofSummary = &r.proofs.proofSummary
 		}
 		if err := a.print(s); err != nil {
 			return err
@@ -164,5 +177,5 @@ func (a *app) reportCheck(r *checkReport) error {
 	case !r.found.OK():
 		return errors.New("snapshots are damaged; back up what is still there again with: vdh backup --force")
 	}
-	return nil
+	return r.proofs.verdict()
 }

@@ -13,6 +13,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/node"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -28,6 +29,8 @@ type fakeSwarm struct {
 	vital map[venti.Score]bool
 	opens []bool // create, of each time it was opened
 	open  bool
+
+	proof func(*gateway.Proof) // changes what Prove says; nil does not
 }
 
 func newFakeSwarm() *fakeSwarm {
@@ -92,6 +95,26 @@ func (s *fakeSwarm) Survey(ctx context.Context, scores []venti.Score, fn func(ga
 		}
 	}
 	return nil
+}
+
+// Prove says that what Survey says is proven.
+func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gateway.Proof) error) error {
+	return s.Survey(ctx, scores, func(st gateway.State) error {
+		p := gateway.Proof{Score: st.Score, Code: st.Code, Length: st.Length, Proven: st.Present, Stored: st.Stored,
+			Asked: st.Asked}
+		for i := range st.Silent {
+			p.Silent = append(p.Silent, dhash.ID(rune('a'+i)))
+		}
+		if s.proof != nil {
+			s.proof(&p)
+		}
+		return fn(p)
+	})
+}
+
+// Members implements swarmStore.
+func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
+	return []node.MemberInfo{{ID: dhash.ID("liar").String(), Name: "larry"}}, nil
 }
 
 func (s *fakeSwarm) Close() error {

@@ -48,7 +48,7 @@ dirs, bytes, bytes_added, seconds, parent, share and unreadable.`,
 				return err
 			}
 			list = slices.DeleteFunc(list, func(s snapshot.Snapshot) bool { return !f.fits(s) })
-			return a.printSnapshots(list)
+			return a.printSnapshots(list, nil)
 		},
 	}
 	cmd.Flags().StringArrayVar(&f.hosts, "host", nil, "only of this host")
@@ -122,6 +122,7 @@ type snapshotLine struct {
 	Parent     string    `json:"parent,omitempty"`
 	Share      bool      `json:"share,omitempty"`
 	Unreadable uint64    `json:"unreadable,omitempty"`
+	provenLine
 }
 
 func lineOf(kind string, s snapshot.Snapshot) snapshotLine {
@@ -130,10 +131,13 @@ func lineOf(kind string, s snapshot.Snapshot) snapshotLine {
 		Seconds: s.Duration.Seconds(), Parent: scoreText(s.Parent), Share: s.Share, Unreadable: s.Incomplete}
 }
 
-func (a *app) printSnapshots(list []snapshot.Snapshot) error {
+// printSnapshots prints a list of snapshots, with when they were last proven unless known is nil.
+func (a *app) printSnapshots(list []snapshot.Snapshot, known provens) error {
 	if a.json {
 		for _, s := range list {
-			if err := a.print(lineOf("snapshot", s)); err != nil {
+			l := lineOf("snapshot", s)
+			l.provenLine = known.line(s.Score)
+			if err := a.print(l); err != nil {
 				return err
 			}
 		}
@@ -143,10 +147,18 @@ func (a *app) printSnapshots(list []snapshot.Snapshot) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCORE\tTIME\tHOST\tFILES\tSIZE\tADDED\tPATHS\tTAGS")
+	head := ""
+	if known != nil {
+		head = "PROVEN\t"
+	}
+	fmt.Fprintln(w, "SCORE\tTIME\tHOST\tFILES\tSIZE\tADDED\t"+head+"PATHS\tTAGS")
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Score.Short(), localTime(s.Time),
-			printable(s.Host), s.Files, size(int64(s.Bytes)), size(int64(s.Added)), showPaths(s.Paths), labels(s))
+		proven := ""
+		if known != nil {
+			proven = known.text(s.Score) + "\t"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s%s\t%s\n", s.Score.Short(), localTime(s.Time),
+			printable(s.Host), s.Files, size(int64(s.Bytes)), size(int64(s.Added)), proven, showPaths(s.Paths), labels(s))
 	}
 	return w.Flush()
 }

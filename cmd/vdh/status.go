@@ -34,17 +34,20 @@ reached.
 
 With the name of a snapshot it asks the holders of every block of it, now. ABOVE is how many
 fragments more than are needed to bring a block back are there: 0 is the last line, below it a block
-cannot be read until holders return. Contents are not read (vdh check --read-data does). The exit
+cannot be read until holders return. Holders are believed: vdh check has them prove it, and PROVEN
+says when it last did, and how many fragments more than needed the weakest block had at least, all
+snapshots of that check together. Contents are not read (vdh check --read-data does). The exit
 code is 4 if a block has fewer fragments than a stored block should, 11 if one cannot be brought back
 from who answers now, and 1 if it is gone. Of a store in a folder, which keeps a block once or not at
 all, it says whether each is there.
 
 With --json, one line of "type":"status" with summary, store, snapshots, joined, running and what
 the node says (swarm, swarm_id, id, members, alive, code, target_nines, fresh_nines, threshold_nines
-and more), and the last snapshots as vdh snapshots has them. With a name, one line of
+and more), and the last snapshots as vdh snapshots has them, in a swarm with proven (when vdh check
+last had it proven) and proven_above (below zero: not all was). With a name, one line of
 "type":"snapshot_status" with score, blocks, bytes, stored_bytes, overhead, above (how many blocks
 have how many), below_threshold, unreadable, asked, silent, weakest (score, path, present, need,
-total).`,
+total), proven, proven_above.`,
 		Example:           "  vdh status\n  vdh status latest\n  vdh status vac:4f1c… --store swarm",
 		Args:              args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: completeNames(a, false),
@@ -90,7 +93,7 @@ func (a *app) status(ctx context.Context) error {
 		err = a.printStatus(&line)
 	}
 	if err == nil {
-		err = a.printSnapshots(list[max(0, len(list)-statusSnapshots):])
+		err = a.printSnapshots(list[max(0, len(list)-statusSnapshots):], a.proven())
 	}
 	return errors.Join(err, cannotSee)
 }

@@ -32,8 +32,10 @@ type survey struct {
 	Asked      int64    `json:"asked"`           // answers that were waited for
 	Silent     int64    `json:"silent"`          // of them, that did not come
 	Weakest    *weakest `json:"weakest,omitempty"`
+	provenLine
 
-	unsure bool // of an unreadable block somebody was silent
+	proven string // for people
+	unsure bool   // of an unreadable block somebody was silent
 }
 
 // weakest is the block with the fewest fragments to spare.
@@ -92,6 +94,8 @@ func (a *app) statusOf(ctx context.Context, name string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	known := a.proven()
+	s.provenLine, s.proven = known.line(n.tree.Ref.Score), known.text(n.tree.Ref.Score)
 	if s.Bytes > 0 {
 		s.Overhead = float64(s.Stored) / float64(s.Bytes)
 	}
@@ -199,14 +203,7 @@ func (a *app) printSurvey(s *survey) error {
 		fmt.Fprintf(a.out, "Every block has %s more than it needs, or above; asked just now.\n\n",
 			count(int64(w.above), "fragment", "fragments"))
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "ABOVE\tBLOCKS\t")
-	most := slices.Max(slices.Collect(maps.Values(s.Above)))
-	for _, k := range slices.Backward(slices.Sorted(maps.Keys(s.Above))) {
-		label := strconv.Itoa(k)
-		fmt.Fprintf(w, "%s\t%d\t  %s\n", label, s.Above[k], strings.Repeat("#", max(1, int(40*s.Above[k]/most))))
-	}
-	if err := w.Flush(); err != nil {
+	if err := a.printAbove(s.Above); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.out)
@@ -222,7 +219,19 @@ func (a *app) printSurvey(s *survey) error {
 		fmt.Fprintf(t, ", %s in fragments, %.2f times as much", size(s.Stored), s.Overhead)
 	}
 	fmt.Fprintf(t, "\nasked\t%s, %d did not come\n", count(s.Asked, "answer", "answers"), s.Silent)
+	fmt.Fprintf(t, "proven\t%s\n", s.proven)
 	return t.Flush()
+}
+
+// printAbove writes how many blocks have how many fragments above what is needed.
+func (a *app) printAbove(h above) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "ABOVE\tBLOCKS\t")
+	most := slices.Max(slices.Collect(maps.Values(h)))
+	for _, k := range slices.Backward(slices.Sorted(maps.Keys(h))) {
+		fmt.Fprintf(w, "%d\t%d\t  %s\n", k, h[k], strings.Repeat("#", max(1, int(40*h[k]/most))))
+	}
+	return w.Flush()
 }
 
 // statusInFolder says whether the blocks of a snapshot are there.

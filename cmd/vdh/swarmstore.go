@@ -29,6 +29,12 @@ type swarmStore interface {
 	// Survey asks the holders of blocks what they hold, and calls fn for each block in the order of scores.
 	Survey(ctx context.Context, scores []venti.Score, fn func(gateway.State) error) error
 
+	// Prove has the holders of blocks prove that they have them, and calls fn for each block in the order of scores.
+	Prove(ctx context.Context, scores []venti.Score, fn func(gateway.Proof) error) error
+
+	// Members returns the roster.
+	Members(ctx context.Context) ([]node.MemberInfo, error)
+
 	// Close ends this machine's part in what was begun; no goroutine of the store outlives it.
 	Close() error
 }
@@ -98,6 +104,9 @@ func (s *byNode) Report(ctx context.Context) (redundancy, error) {
 	return redundancyOf(r, st), err
 }
 
+// Members implements swarmStore.
+func (s *byNode) Members(ctx context.Context) ([]node.MemberInfo, error) { return s.local.Members(ctx) }
+
 // Close implements swarmStore.
 func (s *byNode) Close() error { return errors.Join(s.Remote.Close(), s.local.Close()) }
 
@@ -113,6 +122,11 @@ func (s *byClient) ID() string { return s.id }
 // Report implements swarmStore.
 func (s *byClient) Report(context.Context) (redundancy, error) {
 	return redundancyOf(s.Client.Report(), s.Client.Status()), nil
+}
+
+// Members implements swarmStore.
+func (s *byClient) Members(context.Context) ([]node.MemberInfo, error) {
+	return s.Client.Members(), nil
 }
 
 // maxNines bounds what is said about availability: beyond, it would be infinite, or the fault of the arithmetic.

@@ -21,6 +21,7 @@ type Peers interface {
 	Have(ctx context.Context, from dhash.ID, o dhash.Owner, scores []venti.Score) ([][]dhash.Held, error)
 	Claim(ctx context.Context, to dhash.ID, o dhash.Owner, marks []peer.Mark) ([]bool, error)
 	Divert(ctx context.Context, to dhash.ID, d peer.Diversion) error
+	Challenge(ctx context.Context, id dhash.ID, all []peer.Challenge) ([]peer.Proof, error)
 	Latency(id dhash.ID) (mean, p95 time.Duration)
 }
 

@@ -28,6 +28,9 @@ const (
 	garbles      // sends fragments with a bit flipped
 	forgets      // acknowledges and keeps nothing
 	mixes        // answers with a fragment of another block
+	lost         // says what it held, and has lost it
+	halts        // does not answer the second challenge
+	moved        // cannot be reached the first time
 )
 
 // fakeSwarm is a gateway.Peers whose members are maps.
@@ -45,6 +48,7 @@ type fakeMember struct {
 	held map[venti.Score]map[dhash.Coding]map[int]*fragment
 	puts int
 
+	nonces   []uint64
 	diverted map[venti.Score]dhash.ID
 }
 
@@ -122,6 +126,9 @@ func (f *fakeSwarm) enter(ctx context.Context, id dhash.ID) (*fakeMember, mode, 
 	}
 	how := mode(m.mode.Load())
 	switch how {
+	case moved:
+		m.mode.Store(int32(good))
+		return nil, how, errors.New("connection refused")
 	case gone:
 		return nil, how, errors.New("connection refused")
 	case hung:

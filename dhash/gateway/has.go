@@ -83,51 +83,72 @@ type claimed struct {
 
 func (g *Gateway) survey(ctx context.Context, scores []venti.Score) ([]State, error) {
 	table := g.cfg.Table()
-	code := g.cfg.Code(max(1, table.Len()), false)
-	members := map[dhash.ID]placement.Member{}
-	ask := map[dhash.ID][]int{} // which of the scores
+	heard, err := g.gather(ctx, table, scores, g.haveOnce)
+	if err != nil {
+		return nil, err
+	}
 	states := make([]State, len(scores))
 	for i, s := range scores {
-		states[i].Score = s
+		states[i] = State{Score: s, Asked: len(heard[i].asked), Silent: len(heard[i].silent)}
+		g.judge(&states[i], table, heard[i].found)
+	}
+	return states, nil
+}
+
+// heard is what members say about a block.
+type heard struct {
+	asked  []dhash.ID // the closest first
+	silent []dhash.ID // did not answer
+	found  []claimed
+}
+
+// haveOnce asks a member what it holds.
+func (g *Gateway) haveOnce(ctx context.Context, id dhash.ID, scores []venti.Score) ([][]dhash.Held, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
+	defer cancel()
+	return g.cfg.Peers.Have(ctx, id, g.cfg.Owner, scores)
+}
+
+// have asks a member what it holds, for a bounded time.
+type have func(ctx context.Context, id dhash.ID, scores []venti.Score) ([][]dhash.Held, error)
+
+// gather asks the holders of blocks what they hold of them.
+func (g *Gateway) gather(ctx context.Context, table *placement.Table, scores []venti.Score, ask have) ([]heard, error) {
+	code := g.cfg.Code(max(1, table.Len()), false)
+	members := map[dhash.ID]placement.Member{}
+	scoresOf := map[dhash.ID][]int{} // which of the scores
+	all := make([]heard, len(scores))
+	for i, s := range scores {
 		for _, m := range g.holders(table, s, code) {
 			members[m.ID] = m
-			ask[m.ID] = append(ask[m.ID], i)
-			states[i].Asked++
+			scoresOf[m.ID] = append(scoresOf[m.ID], i)
+			all[i].asked = append(all[i].asked, m.ID)
 		}
 	}
-	found := make([][]claimed, len(scores))
 	var mu sync.Mutex
-	var all sync.WaitGroup
-	for id, which := range ask {
-		all.Go(func() {
+	var asking sync.WaitGroup
+	for id, which := range scoresOf {
+		asking.Go(func() {
 			list := make([]venti.Score, len(which))
 			for j, i := range which {
 				list[j] = scores[i]
 			}
-			ctx, cancel := context.WithTimeout(ctx, g.cfg.Patience)
-			defer cancel()
-			answers, err := g.cfg.Peers.Have(ctx, id, g.cfg.Owner, list)
+			answers, err := ask(ctx, id, list)
 			mu.Lock()
 			defer mu.Unlock()
 			for j, i := range which {
 				if err != nil || j >= len(answers) {
-					states[i].Silent++
+					all[i].silent = append(all[i].silent, id)
 					continue
 				}
 				for _, h := range answers[j] {
-					found[i] = append(found[i], claimed{members[id], h})
+					all[i].found = append(all[i].found, claimed{members[id], h})
 				}
 			}
 		})
 	}
-	all.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for i := range states {
-		g.judge(&states[i], table, found[i])
-	}
-	return states, nil
+	asking.Wait()
+	return all, ctx.Err()
 }
 
 // judge fills in what is known of the coding of which the most is there. Of two, the one that carries this owner's mark

@@ -25,6 +25,11 @@ type Counts struct {
 	Mended  int64 // bad fragments replaced
 	Short   int64 // blocks of which not every fragment found a place
 	Lookups int64 // lookups in the DHT
+
+	Challenges int64 // proofs asked for
+	Proven     int64 // proofs that came and were right
+	False      int64 // answers that prove nothing
+	Lacking    int64 // fragments that members say they hold, and could not prove
 }
 
 // Report returns the report as of now. Sync before.

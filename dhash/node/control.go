@@ -19,7 +19,6 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/member"
-	"ventidhash/venti"
 	"ventidhash/venti/wire"
 )
 
@@ -56,6 +55,7 @@ func (c *control) serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("POST /v1/blocks", func(w http.ResponseWriter, r *http.Request) { c.blocks(ctx, w, r) })
 	mux.HandleFunc("GET /v1/report/{session}", c.report)
 	mux.HandleFunc("POST /v1/survey/{session}", c.survey)
+	mux.HandleFunc("POST /v1/prove/{session}", c.prove)
 	mux.HandleFunc("POST /v1/work/{work}", c.work)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -215,14 +215,10 @@ func (c *control) survey(w http.ResponseWriter, r *http.Request) {
 	if g == nil {
 		return
 	}
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxSurvey*venti.ScoreSize+1))
-	if err != nil || len(b)%venti.ScoreSize != 0 || len(b) > maxSurvey*venti.ScoreSize {
-		http.Error(w, fmt.Sprintf("want up to %d scores of %d bytes", maxSurvey, venti.ScoreSize), http.StatusBadRequest)
+	scores, err := readScores(r.Body, maxSurvey)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
-	}
-	scores := make([]venti.Score, len(b)/venti.ScoreSize)
-	for i := range scores {
-		copy(scores[i][:], b[i*venti.ScoreSize:])
 	}
 	states := make([]gateway.State, 0, len(scores))
 	err = g.Survey(r.Context(), scores, func(st gateway.State) error {

@@ -21,3 +21,6 @@ func (c *Client) Peers() *peer.Client { return c.p.peers }
 
 // Handler returns what serves members.
 func (n *Node) Handler() peer.Handler { return &holder{n: n} }
+
+// Session returns the id of the session with the node.
+func (r *Remote) Session() string { return r.id }

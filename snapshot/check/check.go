@@ -18,6 +18,12 @@ type Config struct {
 	// ReadData fetches every block and verifies it. Otherwise the store is asked whether it has them.
 	ReadData bool
 
+	// Prove, where it is set and ReadData is not, is asked about every block instead of the store about contents: about
+	// those as well that are fetched, since the walk goes through them. It returns, in order, nil for each block that is
+	// there, and else an error that wraps venti.ErrNotFound, venti.ErrUnavailable or venti.ErrCorrupt; the second error
+	// ends the run. It is called from several goroutines at once, about each block once, or again where there is damage.
+	Prove func(ctx context.Context, blocks []Block) ([]error, error)
+
 	// Workers is how many blocks are looked at at the same time. Zero means one more than there are processors, at
 	// most 8: one waits for the disk while the others compute.
 	Workers int
@@ -46,6 +52,9 @@ func (c Config) claims() int {
 	}
 	return maxClaims
 }
+
+// proves reports whether blocks are to be proven.
+func (c Config) proves() bool { return c.Prove != nil && !c.ReadData }
 
 func (c Config) workers() int {
 	if c.Workers > 0 {
@@ -89,7 +98,7 @@ type checker struct {
 // scan is the first pass. When it returns, nothing of it runs any more.
 func (c *checker) scan(ctx context.Context) error {
 	s := newScan(c.cfg, c.src, c.tally)
-	s.workers, ctx = newWorkers(ctx, c.src, c.tally, c.cfg.workers())
+	s.workers, ctx = newWorkers(ctx, c.src, c.tally, c.cfg)
 	defer s.cancel(nil)
 	err := c.walk(ctx, s)
 	if err != nil {
@@ -117,6 +126,8 @@ func (c *checker) walk(ctx context.Context, s *scan) error {
 			return err
 		}
 		if t == nil {
+			s.place = Block{Part: Root, Walk: true}
+			s.alsoProve(c.snaps[i].Score)
 			continue
 		}
 		c.files += t.Root.Files
@@ -147,20 +158,24 @@ func (c *checker) catalog(ctx context.Context, s *scan) error {
 	if c.cfg.Catalog.IsZero() {
 		return nil
 	}
+	s.place = Block{Part: Catalog, Walk: true}
 	root, ref, err := c.src.OwnRoot(ctx, c.key, c.cfg.Catalog)
 	if err != nil {
 		if over := ended(ctx); over != nil {
 			return over
 		}
+		s.alsoProve(c.cfg.Catalog)
 		return c.tally.damage(c.cfg.Catalog, err)
 	}
 	s.first(ref, use{part: inRoot})
 	return tree.Walk(ctx, c.src, root.Top, func(b tree.Block, err error) (bool, error) {
+		s.place.Walk = b.Level > 0
 		switch {
 		case err != nil:
 			if over := ended(ctx); over != nil {
 				return false, over
 			}
+			s.alsoProve(blame(err, b.Ref.Score))
 			return false, c.tally.damage(blame(err, b.Ref.Score), err)
 		case !s.first(b.Ref, use{part: inCatalog, leaf: b.Level == 0, size: b.Len}):
 			return false, nil

@@ -54,6 +54,14 @@ const (
 	Catalog   Part = "catalog"   // the list of the snapshots
 )
 
+// A Block is one that has to be there, and one place that it is needed for, of perhaps many.
+type Block struct {
+	Score venti.Score
+	Part  Part
+	Path  string // of the file or directory; "" is the top, and what is no part of either
+	Walk  bool   // Run fetches it as well, since the walk goes through it
+}
+
 // A Touch is one part of one or more snapshots that damage makes unreadable.
 type Touch struct {
 	Part      Part

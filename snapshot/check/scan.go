@@ -20,6 +20,8 @@ type scan struct {
 	seed   maphash.Seed
 	seen   map[venti.Score]print
 	batch  []venti.Score // contents to ask the store for
+	fresh  []Block       // blocks to be proven
+	place  Block         // what is being visited
 	claims claims
 	reread map[venti.Ref]bool // streams whose leaves go to the workers, since listing them failed
 
@@ -71,8 +73,24 @@ func (s *scan) first(ref venti.Ref, u use) bool {
 	s.seen[ref.Score] = p
 	if !met {
 		s.tally.count(func(p *Progress) { p.Blocks++ })
+		s.needs(ref.Score)
 	}
 	return true
+}
+
+// needs has a block proven that is met for the first time, if blocks are.
+func (s *scan) needs(score venti.Score) {
+	if s.cfg.proves() {
+		s.place.Score = score
+		s.fresh = append(s.fresh, s.place)
+	}
+}
+
+// alsoProve is needs for a block that is not what is visited: it could not be read, or is behind one that could not.
+func (s *scan) alsoProve(score venti.Score) {
+	if _, met := s.seen[score]; !met && s.cfg.proves() && !score.IsZero() {
+		s.first(venti.Ref{Score: score}, use{})
+	}
 }
 
 // snapshot walks one snapshot.
@@ -101,6 +119,13 @@ func (s *scan) visit(ctx context.Context, u vac.Use, err error) (descend bool, s
 	}
 	if head && u.Dir == nil && e == s.tree.Root.Top {
 		s.inShares = false
+	}
+	content := u.Role == vac.RoleShared || u.Role == vac.RoleFile && u.Leaf
+	s.place = Block{Part: s.partOf(u), Path: u.Path, Walk: !content}
+	if len(s.fresh) >= askBatch {
+		if err := s.flush(ctx); err != nil {
+			return false, err
+		}
 	}
 	if err != nil {
 		return false, s.fault(ctx, u.Ref.Score, err, e)
@@ -136,6 +161,19 @@ func (s *scan) visit(ctx context.Context, u vac.Use, err error) (descend bool, s
 	return true, nil
 }
 
+// partOf says what part of the snapshot a use belongs to.
+func (s *scan) partOf(u vac.Use) Part {
+	switch {
+	case u.Role == vac.RoleRoot:
+		return Root
+	case u.Role == vac.RoleShared || u.Role == vac.RoleFile:
+		return File
+	case s.inShares:
+		return Table
+	}
+	return Directory
+}
+
 // stream returns the stream that a use is part of.
 func (s *scan) stream(u vac.Use) venti.Entry {
 	switch {
@@ -155,20 +193,32 @@ func (s *scan) content(ctx context.Context, ref venti.Ref, size int64) error {
 	if s.cfg.ReadData {
 		return s.give(ctx, job{ref: ref, size: size})
 	}
+	if s.cfg.proves() {
+		s.alsoProve(ref.Score)
+		if len(s.fresh) < askBatch {
+			return nil
+		}
+		return s.flush(ctx)
+	}
 	if s.batch = append(s.batch, ref.Score); len(s.batch) < askBatch {
 		return nil
 	}
 	return s.flush(ctx)
 }
 
-// flush asks the store for the blocks of the batch.
+// flush asks the store for the blocks of the batch, and has those proven that are to be.
 func (s *scan) flush(ctx context.Context) error {
-	ask := s.batch
-	s.batch = nil
-	if len(ask) == 0 {
+	ask, fresh := s.batch, s.fresh
+	s.batch, s.fresh = nil, nil
+	if len(ask) > 0 {
+		if err := s.give(ctx, job{ask: ask}); err != nil {
+			return err
+		}
+	}
+	if len(fresh) == 0 {
 		return nil
 	}
-	return s.give(ctx, job{ask: ask})
+	return s.give(ctx, job{prove: fresh})
 }
 
 // small has a small file's slice of a shared block looked at.
@@ -220,6 +270,7 @@ func (s *scan) fault(ctx context.Context, score venti.Score, err error, e venti.
 	if over := ended(ctx); over != nil {
 		return over
 	}
+	s.alsoProve(blame(err, score))
 	if err := s.tally.damage(blame(err, score), err); err != nil {
 		return err
 	}
@@ -233,6 +284,7 @@ func (s *scan) fault(ctx context.Context, score venti.Score, err error, e venti.
 			if over := ended(ctx); over != nil {
 				return false, over
 			}
+			s.alsoProve(blame(err, b.Ref.Score))
 			return false, s.tally.damage(blame(err, b.Ref.Score), err)
 		case b.Level == 0:
 			return false, s.content(ctx, b.Ref, b.Len)

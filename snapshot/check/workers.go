@@ -2,18 +2,21 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"ventidhash/venti"
 	"ventidhash/venti/tree"
 )
 
-// A job is work on contents that the walk leaves to a worker: to read one block, or to ask for many.
+// A job is work that the walk leaves to a worker: to read one block of contents, to ask for many, or to have many
+// proven.
 type job struct {
 	ref    venti.Ref
 	size   int64 // of the plaintext; unknown if negative
 	claims []claim
 	ask    []venti.Score
+	prove  []Block
 }
 
 const (
@@ -25,16 +28,17 @@ const (
 type workers struct {
 	src    *tree.Source
 	tally  *tally
+	prove  func(context.Context, []Block) ([]error, error) // Config.Prove
 	jobs   chan job
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 }
 
-// newWorkers starts n workers. The context they return ends with the first error that does not concern a block.
-func newWorkers(ctx context.Context, src *tree.Source, t *tally, n int) (*workers, context.Context) {
+// newWorkers starts the workers. The context they return ends with the first error that does not concern a block.
+func newWorkers(ctx context.Context, src *tree.Source, t *tally, cfg Config) (*workers, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &workers{src: src, tally: t, jobs: make(chan job, queued), cancel: cancel}
-	for range n {
+	w := &workers{src: src, tally: t, prove: cfg.Prove, jobs: make(chan job, queued), cancel: cancel}
+	for range cfg.workers() {
 		w.wg.Go(func() {
 			for j := range w.jobs {
 				if ctx.Err() != nil {
@@ -67,8 +71,11 @@ func (w *workers) wait() {
 
 // do does one job.
 func (w *workers) do(ctx context.Context, j job) error {
-	if j.ask != nil {
+	switch {
+	case j.ask != nil:
 		return w.ask(ctx, j.ask)
+	case j.prove != nil:
+		return w.proven(ctx, j.prove)
 	}
 	plain, err := w.src.Fetch(ctx, j.ref)
 	if err != nil {
@@ -107,6 +114,29 @@ func (w *workers) ask(ctx context.Context, scores []venti.Score) error {
 			if err := w.tally.damage(s, err); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// proven finds which of the blocks are not there, by Config.Prove.
+func (w *workers) proven(ctx context.Context, blocks []Block) error {
+	errs, err := w.prove(ctx, blocks)
+	if over := ended(ctx); over != nil {
+		return over
+	}
+	if err == nil && len(errs) != len(blocks) {
+		err = fmt.Errorf("check: %d answers about %d blocks", len(errs), len(blocks))
+	}
+	if err != nil {
+		return err
+	}
+	for i, b := range blocks {
+		if errs[i] == nil {
+			continue
+		}
+		if err := w.tally.damage(b.Score, errs[i]); err != nil {
+			return err
 		}
 	}
 	return nil
