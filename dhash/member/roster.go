@@ -210,7 +210,7 @@ func (r *Roster) check(rec *Record, raw []byte, old *entry, m *Manifest, now tim
 		return fmt.Errorf("%w: the record of %s is from %v in the future", ErrClock, rec.ID().Short(),
 			ahead.Round(time.Second))
 	}
-	if now.Sub(rec.Time) > r.limits.Forget {
+	if now.Sub(rec.Time) > r.thresholds().Forget {
 		return fmt.Errorf("%w: that of %s is from %s, too long ago", ErrRecord, rec.ID().Short(),
 			rec.Time.Format(time.RFC3339))
 	}
