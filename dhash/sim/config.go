@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ventidhash/dhash/member"
+	"ventidhash/dhash/node"
 )
 
 // SeedVariable is the environment variable that, if set, takes the place of Config.Seed: to run again what failed.
@@ -37,6 +38,10 @@ type Config struct {
 	// Manifest is what the swarm agrees on; it is signed here. Nil means five nines of members that answer nine times of
 	// ten.
 	Manifest *member.Manifest
+
+	// Upkeep says how members keep what they hold. The zero value has a swarm's own times, of which little happens in the
+	// minutes that most tests take.
+	Upkeep node.Upkeep
 
 	// Log hears all members. Nil discards.
 	Log *slog.Logger

@@ -36,6 +36,7 @@ type Swarm struct {
 	data    *rand.Rand // of blocks
 	dir     string
 	members []*simulated
+	stated  uint64 // statements made
 }
 
 // simulated is one member.
@@ -45,6 +46,7 @@ type simulated struct {
 	key    ed25519.PrivateKey
 	at     place
 	up     bool // it runs, as far as the others can know
+	leaves bool // it retires
 	host   host.Host
 	node   *node.Node      // nil before the first start
 	life   context.Context // ends when it is to end
@@ -182,7 +184,8 @@ func (s *Swarm) start(i int) {
 		s.t.Fatal(err)
 	}
 	n, err := node.Open(s.t.Context(), node.Config{Folder: folder, Host: h, NoSocket: true, Name: fmt.Sprint("member ", i),
-		Domain: s.cfg.Domain(i), Capacity: s.cfg.Capacity, Program: "sim", Log: s.cfg.Log.With("member", i)})
+		Domain: s.cfg.Domain(i), Capacity: s.cfg.Capacity, Program: "sim", Upkeep: s.cfg.Upkeep, Retire: m.leaves,
+		Log: s.cfg.Log.With("member", i)})
 	if err != nil {
 		s.t.Fatalf("member %d: %v", i, err)
 	}
@@ -256,6 +259,30 @@ func (s *Swarm) Restart(members ...int) {
 		s.Resume(i)
 		s.start(i)
 	}
+}
+
+// Retire has members stop and start again as ones that are about to leave: they hand over what they hold.
+func (s *Swarm) Retire(members ...int) {
+	s.t.Helper()
+	s.Leave(members...)
+	for _, i := range members {
+		s.members[i].leaves = true
+	}
+	s.Restart(members...)
+}
+
+// Wipe has a member lose its disk: it is killed, its fragments are removed, and it starts again with an empty folder, as
+// whoever replaced the disk has it do, under the name that it had. Of what it was it knows all but where its fragments are.
+func (s *Swarm) Wipe(i int) {
+	s.t.Helper()
+	s.Kill(i)
+	m := s.down(i)
+	for _, name := range []string{"fragments", "place"} {
+		if err := os.RemoveAll(filepath.Join(m.dir, name)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.Restart(i)
 }
 
 // Move starts members again, after Leave or Kill, at addresses that nobody has had.
