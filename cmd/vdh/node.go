@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +36,7 @@ const (
 type nodeFlags struct {
 	listen, announce             []string
 	capacity, domain, name, data string
+	perOwner                     string
 	nat, retire, refill          bool
 	upkeep                       node.Upkeep
 }
@@ -49,7 +53,8 @@ warning it loses nothing either.
 --capacity is how much it lends: bytes, or a part of the disk that the fragments are on. --domain
 says what fails together, as SITE/HOST: no site and no host is given more fragments of a block than
 can be missed, so give machines in one room one site. Where the fragments are is settled at the
-first start.
+first start. --per-owner is how much of it one owner may use: a backup that would take more is told
+so by this member, and goes to others.
 
 Unasked it compares what it holds with the other members (--sweep), makes up for members that have
 been silent for a day, within a budget (--repair-rate), and hashes all that is on its disk
@@ -75,6 +80,7 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.StringArrayVar(&f.listen, "listen", []string{"/ip4/0.0.0.0/tcp/17035", "/ip6/::/tcp/17035"}, "where to listen")
 	l.StringArrayVar(&f.announce, "announce", nil, "where others find this machine, if not where it listens")
 	l.StringVar(&f.capacity, "capacity", "50%", "how much to lend, like 500GB, or a part of the disk, like 80%")
+	l.StringVar(&f.perOwner, "per-owner", "100%", "how much of that one owner may use, like 100GB or 20%")
 	l.StringVar(&f.domain, "domain", "", "what fails together with this machine, SITE/HOST (default the machine's name for both)")
 	l.StringVar(&f.name, "name", "", "name of this member, for people (default the machine's)")
 	l.StringVar(&f.data, "data", "", "folder for the fragments (default $XDG_DATA_HOME/vdh/swarm/fragments)")
@@ -120,6 +126,9 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	if cfg.Capacity, err = node.ParseCapacity(f.capacity, disk); err != nil {
 		return usage{err}
 	}
+	if cfg.PerOwner, err = ownersShare(f.perOwner, cfg.Capacity); err != nil {
+		return usage{err}
+	}
 	tuneNode()
 	n, err := node.Open(ctx, cfg)
 	if err != nil {
@@ -135,6 +144,21 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	stop()
 	rest.Wait()
 	return err
+}
+
+// ownersShare reads how much of what is lent one owner may use.
+func ownersShare(text string, capacity int64) (int64, error) {
+	if part, ok := strings.CutSuffix(text, "%"); ok {
+		x, err := strconv.ParseFloat(part, 64)
+		if err == nil && x > 0 && x <= 100 {
+			return max(1, int64(float64(capacity)*x/100)), nil
+		}
+	}
+	var b bytesFlag
+	if err := b.Set(text); err != nil {
+		return 0, fmt.Errorf("--per-owner %q: want bytes, like 100GB, or a part of the capacity, like 20%%", text)
+	}
+	return int64(b), nil
 }
 
 // giveBack returns memory that is free to the system now and then, until ctx is done.

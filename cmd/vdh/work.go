@@ -137,8 +137,9 @@ func (a *app) printWork(work string, c *node.Care) (err error) {
 	case node.WorkRepair:
 		_, err = fmt.Fprintf(a.out, "since the node started: %s\n", repairText(&c.Repair))
 	case node.WorkScrub:
-		_, err = fmt.Fprintf(a.out, "since the node started %s of %s were hashed, %d damaged; %s are known to be damaged now\n",
-			count(c.Scrubbed.Fragments, "fragment", "fragments"), size(c.Scrubbed.Bytes), c.Scrubbed.Damaged, count(c.Bad, "one", "some"))
+		_, err = fmt.Fprintf(a.out, "since the node started %s of %s hashed, %d of them damaged; %s known to be damaged now\n",
+			count(c.Scrubbed.Fragments, "fragment", "fragments"), size(c.Scrubbed.Bytes), c.Scrubbed.Damaged,
+			count(c.Bad, "is", "are"))
 	}
 	return err
 }

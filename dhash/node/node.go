@@ -35,6 +35,8 @@ type Config struct {
 	Program  string // version of the program
 	Capacity int64  // bytes to lend
 
+	PerOwner int64 // of those, bytes that one owner may have here; 0 means all
+
 	// Fragments is the folder where the fragments are kept. Empty is "fragments" in the node's folder.
 	Fragments string
 
@@ -62,6 +64,8 @@ func (c Config) Validate() error {
 		return errors.New("node: Folder is missing")
 	case c.Capacity <= 0:
 		return errors.New("node: a member lends something: Capacity is to be more than 0")
+	case c.PerOwner < 0:
+		return fmt.Errorf("node: PerOwner is %d, below 0", c.PerOwner)
 	}
 	return c.Upkeep.validate()
 }
@@ -107,7 +111,11 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	existing = existing && !n.cfg.Refill
-	n.store, err = fragstore.Open(ctx, fragstore.Config{Dir: n.cfg.Fragments, Existing: existing, Member: f.ID(),
+	var quota func(dhash.Owner) int64
+	if n.cfg.PerOwner > 0 {
+		quota = func(dhash.Owner) int64 { return n.cfg.PerOwner }
+	}
+	n.store, err = fragstore.Open(ctx, fragstore.Config{Quota: quota, Dir: n.cfg.Fragments, Existing: existing, Member: f.ID(),
 		Capacity: n.cfg.Capacity, TrashAge: n.cfg.Upkeep.Trash, Swarm: f.Swarm.Swarm(), Limits: n.cfg.Upkeep.Limits, Log: n.log})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"time"
 
 	"ventidhash/dhash"
@@ -87,10 +88,21 @@ func Weaker(c, want dhash.Code) bool {
 	return c.Total-c.Need < want.Total-want.Need
 }
 
-// Wanted returns the code that the policy gives today, in a swarm of so many members, to a block that has code c.
-// Whether the block is vital (codec.Policy) is not written in its fragments, and is told from the code: that of a
+// recodeGain is how many nines a new code has to bring, at the repair threshold, to be worth coding blocks anew: without it
+// a swarm that grows would do so with all that it holds at each member that joins.
+const recodeGain = 0.5
+
+// Wanted returns the code that a block of code c is to have today, in a swarm of so many members: the one that the policy
+// gives, if that makes it safer by half a nine at least, and else the zero Code. Whether the block is vital (codec.Policy) is not written in its fragments, and is told from the code: that of a
 // vital block in the swarm that it was stored in is known from Total. Where both codes are the same the block is
 // taken for a vital one; that swarm was so small that little was stored in it.
 func Wanted(p codec.Policy, members int, c dhash.Code) dhash.Code {
-	return p.Code(members, c.Need <= p.Code(c.Total, true).Need)
+	want := p.Code(members, c.Need <= p.Code(c.Total, true).Need)
+	nines := func(c dhash.Code) float64 {
+		return codec.Nines(codec.Unavailability(dhash.Code{Need: c.Need, Total: c.Threshold()}, cmp.Or(p.P, 0.9)))
+	}
+	if nines(want) < nines(c)+recodeGain {
+		return dhash.Code{}
+	}
+	return want
 }

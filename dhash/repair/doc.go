@@ -46,7 +46,8 @@
 //
 // # Coding anew
 //
-// When the swarm has grown, the policy wants a stronger code for what was stored before (Weaker). The closest holder
+// When the swarm has grown, or its policy has changed, what was stored before may be less safe than it would be today, by
+// half a nine or more (Wanted). The closest holder
 // reads the block and places all fragments of the new code, vital blocks first. The old ones stay where they are until
 // each of their holders has seen the new coding at its threshold in two surveys and has read it whole itself: it costs
 // a reading of the block for each, and without it whoever plants a coding of the wanted code could have the real one

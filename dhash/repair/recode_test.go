@@ -45,12 +45,34 @@ func (s *swarm) codings(enc *codec.Encoded) map[dhash.Code]int {
 	return out
 }
 
+// modest is the policy by which blocks were stored that are not safe enough any more.
+func modest() codec.Policy { return codec.Policy{Nines: 4} }
+
+// TestGoodEnoughIsLeftAlone: a block that is as safe as the policy wants, with another code, is not coded anew.
+func TestGoodEnoughIsLeftAlone(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 0)
+		s.policy = &codec.Policy{}
+		s.join(10)
+		enc := s.put(1, 500, growth(*s.policy, 10, false))
+		s.join(10)
+		for range 3 {
+			s.sweep()
+			s.now()
+			time.Sleep(7 * time.Hour)
+		}
+		if st := s.total(); st.Recoded != 0 {
+			t.Errorf("%s was coded anew in a swarm of 20", enc.Code)
+		}
+	})
+}
+
 func TestGrownSwarmCodesAnew(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		ordinary, vital := growth(*s.policy, 10, false), growth(*s.policy, 10, true)
+		ordinary, vital := growth(modest(), 10, false), growth(*s.policy, 10, true)
 		var all []*codec.Encoded
 		for i := range 8 {
 			c := ordinary
@@ -92,7 +114,7 @@ func TestVitalBlocksAreCodedAnewFirst(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		ordinary, vital := growth(*s.policy, 10, false), growth(*s.policy, 10, true)
+		ordinary, vital := growth(modest(), 10, false), growth(*s.policy, 10, true)
 		var all []*codec.Encoded
 		for i := range 40 {
 			c := ordinary
@@ -135,7 +157,7 @@ func TestJunkDoesNotReplaceACoding(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		old := growth(*s.policy, 10, false)
+		old := growth(modest(), 10, false)
 		enc := s.put(1, 1500, old)
 		s.join(10)
 		want := growth(*s.policy, 20, false)
