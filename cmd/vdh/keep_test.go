@@ -59,11 +59,11 @@ func (r *trial) becomes(score, what string, patience time.Duration, ok func(safe
 // TestReplaced ends one member after the other without warning, and has a new one, that has nothing, join in its place, until
 // nobody is left who was there when the snapshot was stored. It is readable all the time, and in the end all of it is there.
 func TestReplaced(t *testing.T) {
-	members, pause := 24, 2500*time.Millisecond
+	members, pause := 12, 4*time.Second
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}
-	r := newTrial(t, members, dhash.Code{Need: 8, Total: 20}, nil, brisk()...)
+	r := newTrial(t, members, dhash.Code{Need: 4, Total: 10}, nil, brisk()...)
 	dir := r.source(1, 2<<20)
 	score := r.must("backup", "-q", dir)
 	for i := range members {
