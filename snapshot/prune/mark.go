@@ -148,10 +148,20 @@ func (m *marker) snapshot(ctx context.Context, score venti.Score) error {
 	if err != nil {
 		return err
 	}
-	table := !t.Root.Shared.IsHole() // the walk is in the table of shared blocks, which comes first
-	return t.Blocks(ctx, func(u vac.Use, err error) (bool, error) {
+	return t.Blocks(ctx, waysOf(t, func(s venti.Score, how visited, err error) (bool, error) {
 		if err != nil {
 			return false, err
+		}
+		return m.add(ctx, s, how)
+	}))
+}
+
+// waysOf returns a visitor of the blocks of t that passes on each with the way in which it is used, or the error.
+func waysOf(t *vac.Tree, visit func(venti.Score, visited, error) (bool, error)) func(vac.Use, error) (bool, error) {
+	table := !t.Root.Shared.IsHole() // the walk is in the table of shared blocks, which comes first
+	return func(u vac.Use, err error) (bool, error) {
+		if err != nil {
+			return visit(u.Ref.Score, 0, err)
 		}
 		how := pointer(u.Leaf)
 		if u.Role == vac.RoleDirectory {
@@ -165,8 +175,8 @@ func (m *marker) snapshot(ctx context.Context, score venti.Score) error {
 				how = listed
 			}
 		}
-		return m.add(ctx, u.Ref.Score, how)
-	})
+		return visit(u.Ref.Score, how, nil)
+	}
 }
 
 // add marks a block as live and visited in a way; descend is false if that is old. Zero is the way of blocks that
