@@ -117,6 +117,15 @@ func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 	return []node.MemberInfo{{ID: dhash.ID("liar").String(), Name: "larry"}}, nil
 }
 
+// Renew is Has: nobody prunes it.
+func (s *fakeSwarm) Renew(ctx context.Context, scores []venti.Score) ([]bool, error) {
+	return s.Has(ctx, scores)
+}
+
+func (s *fakeSwarm) State(context.Context, dhash.ID, []byte) ([]byte, error) {
+	return nil, venti.ErrUnavailable
+}
+
 func (s *fakeSwarm) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
