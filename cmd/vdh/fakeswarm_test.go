@@ -48,7 +48,7 @@ func (s *fakeSwarm) dial(_ context.Context, create bool) (swarmStore, error) {
 	return s, nil
 }
 
-func (s *fakeSwarm) ID() string { return "fake" }
+func (s *fakeSwarm) ID() string { return strings.Repeat("fa", 32) }
 
 func (s *fakeSwarm) Put(ctx context.Context, b []byte) (venti.Score, error) {
 	s.mu.Lock()

@@ -20,8 +20,9 @@ const (
 	// none: what was claimed since then is not let go.
 	otherBackup = 24 * time.Hour
 
-	// ownMargin is how much earlier than it says a backup of this machine may have begun: clocks are set, slowly.
-	ownMargin = time.Minute
+	// ownMargin is how much earlier than it says a backup of this machine may have begun by a lender's clock: that may have
+	// been set meanwhile, by less than what makes a lender give nothing up.
+	ownMargin = 65 * time.Minute
 
 	// lateAfter is how long a forgotten snapshot that cannot be read is tried again. After that, retain sets find what
 	// only it needed.

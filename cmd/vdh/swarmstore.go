@@ -114,6 +114,7 @@ func (s *byNode) Report(ctx context.Context) (redundancy, error) {
 
 // Members implements swarmStore.
 func (s *byNode) Members(ctx context.Context) ([]node.MemberInfo, error) { return s.local.Members(ctx) }
+
 // State implements swarmStore.
 func (s *byNode) State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error) {
 	return s.local.State(ctx, to, statement)
@@ -139,6 +140,8 @@ func (s *byClient) Report(context.Context) (redundancy, error) {
 // Members implements swarmStore.
 func (s *byClient) Members(context.Context) ([]node.MemberInfo, error) {
 	return s.Client.Members(), nil
+}
+
 // writing is a swarm as a program uses it that writes: what it asks for it means to rely on.
 type writing struct{ swarmStore }
 
