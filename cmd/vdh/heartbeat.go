@@ -30,7 +30,7 @@ func (a *app) heartbeat(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeatTime)
 	defer cancel()
-	l, members, err := a.ledger(ctx)
+	l, members, err := a.ledger(ctx, "gone", "banned", "dead", "away")
 	if err == nil {
 		var heard []lenders.Heard
 		heard, err = l.Heartbeat(ctx, members, heartbeatEvery)
@@ -46,8 +46,8 @@ func (a *app) heartbeat(ctx context.Context) {
 	}
 }
 
-// ledger opens the owner's ledger, and returns the members who can have something of the owner's.
-func (a *app) ledger(ctx context.Context) (*lenders.Ledger, []dhash.ID, error) {
+// ledger opens the owner's ledger, and returns the members but for those in some states.
+func (a *app) ledger(ctx context.Context, but ...string) (*lenders.Ledger, []dhash.ID, error) {
 	at, err := a.where()
 	if err != nil {
 		return nil, nil, err
@@ -66,7 +66,7 @@ func (a *app) ledger(ctx context.Context) (*lenders.Ledger, []dhash.ID, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if m.State != "gone" && m.State != "banned" {
+		if !slices.Contains(but, m.State) {
 			members = append(members, dhash.ID(id))
 		}
 	}

@@ -40,7 +40,7 @@ unneeded_bytes, freed_blocks, freed_bytes, waiting_bytes, missing_blocks, dry_ru
 one of "type":"lender" for each member with id, name, released_fragments, released_bytes, retained,
 waiting (number, kind, fragments, bytes, since, confirm_from), paused, paused_until, refused, error,
 and one of "type":"summary" with snapshots, live_blocks, unneeded_blocks, forgotten, unread, lenders,
-told, released_fragments, released_bytes, waiting_fragments, waiting_bytes, backups_running, dry_run.`,
+told, released_fragments, released_bytes, waiting_fragments, waiting_bytes, backups_running, dry_run, idle (nothing was to do).`,
 		Example: "  vdh forget 4f1c0ab2 && vdh prune\n  vdh prune --dry-run\n  vdh prune --store swarm --confirm",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), f) },

@@ -48,6 +48,7 @@ type swarmPruneSummary struct {
 	WaitingB   int64  `json:"waiting_bytes"`
 	Running    int    `json:"backups_running"`
 	DryRun     bool   `json:"dry_run,omitempty"`
+	Idle       bool   `json:"idle,omitempty"` // there was nothing to do, so nothing was walked
 	lost, late int
 	from       time.Time // when the first that waits can be confirmed
 }
@@ -76,6 +77,15 @@ func (p *swarmPrune) report(told []lenders.Told) error {
 		err = thin{fmt.Sprintf("%d of %s could not be told everything; run vdh prune again to tell them",
 			s.Lenders-s.Told, count(int64(s.Lenders), "member", "members"))}
 	}
+	return err
+}
+
+// nothing says that there was nothing to do, so that nothing was walked.
+func (p *swarmPrune) nothing(heard []lenders.Heard) error {
+	if p.json {
+		return p.print(swarmPruneSummary{Type: "summary", Lenders: len(heard), Told: len(heard), Running: p.running, Idle: true})
+	}
+	_, err := fmt.Fprintln(p.out, "nothing was forgotten since the last prune, and the members have been told everything")
 	return err
 }
 

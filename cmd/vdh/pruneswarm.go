@@ -57,7 +57,7 @@ func (a *app) pruneSwarm(ctx context.Context, at location, f pruneFlags) (err er
 		return err
 	}
 	p := &swarmPrune{app: a, f: f, notes: at.notes(owner)}
-	if p.ledger, p.members, err = a.ledger(ctx); err != nil {
+	if p.ledger, p.members, err = a.ledger(ctx, "gone", "banned"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.ledger.Close()) }()
@@ -89,6 +89,9 @@ func (p *swarmPrune) run(ctx context.Context) error {
 	if p.forgotten, err = prune.ReadForgotten(p.notes); err != nil {
 		return err
 	}
+	if !p.f.dryRun && !p.f.retain && len(p.forgotten) == 0 && !p.ledger.Due(heard) {
+		return p.nothing(heard)
+	}
 	if err := p.search(ctx); err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (p *swarmPrune) run(ctx context.Context) error {
 		return err
 	}
 	stop := p.watch(ctx, "prune", 0, func() tally { return tally{what: "telling the members"} })
-	told, err := p.ledger.Tell(ctx, lenders.Tell{Heard: heard, Cut: p.cut, Live: p.found.Live, Needs: p.found.Needs,
+	told, err := p.ledger.Tell(ctx, lenders.Tell{Heard: heard, Cut: p.cut, Live: p.found.Live, Needs: p.found.Needs, Older: p.found.Older,
 		Near: nearTo(p.members), Retain: p.f.retain, Confirm: p.f.confirm})
 	stop()
 	if err == nil {

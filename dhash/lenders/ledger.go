@@ -154,6 +154,16 @@ func (l *Ledger) Owed() int {
 	return l.owed.count()
 }
 
+// Due reports whether there is anything to tell those who were heard: something is owed, or waits, or it is time to say all
+// that is needed.
+func (l *Ledger) Due(heard []Heard) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owed.count() > 0 || slices.ContainsFunc(heard, func(h Heard) bool {
+		return h.Err == nil && !h.None() && (len(h.Answer.Waiting) > 0 || h.At.Sub(l.line(h.ID, h.At).Retained) >= RetainEvery)
+	})
+}
+
 // line returns what is known of a lender; mu is held.
 func (l *Ledger) line(id dhash.ID, now time.Time) *Lender {
 	r := l.lenders[id]
@@ -188,13 +198,18 @@ func (l *Ledger) number(id dhash.ID, now time.Time) (uint64, error) {
 	return r.Sent, l.save(now)
 }
 
-// tidy drops the batches that everybody who was spoken to lately has been told, and saves all.
+// tidy drops the batches that everybody has been told who may need them, and saves all.
 func (l *Ledger) tidy(members []dhash.ID, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	told := l.owed.last
 	for _, id := range members {
 		told = min(told, l.line(id, now).Told)
+	}
+	for _, r := range l.lenders {
+		if r.Claims > 0 { // also one that is not among the members now: it may come back
+			told = min(told, r.Told)
+		}
 	}
 	was := l.owed
 	l.owed = l.owed.after(told, now)

@@ -36,6 +36,10 @@ type Tell struct {
 	Live  []venti.Score
 	Needs func(venti.Score) bool
 
+	// Older returns those of Live that snapshots need which were made before a time: a retain set that waited and does not
+	// have one of them was wrong. Nil returns none.
+	Older func(time.Time) []venti.Score
+
 	// Near reports whether a member may hold a block. Nil takes everybody to hold everything.
 	Near func(dhash.ID, venti.Score) bool
 
@@ -186,6 +190,13 @@ func (k *talk) settle(ctx context.Context) error {
 			}
 			continue
 		}
+		if s.Kind == claim.Retain && (k.t.Confirm || p.Confirmed) && k.contradicted(s.Statement) {
+			k.retainAgain()
+			if err := k.l.drop(k.h.ID, p.Number); err != nil {
+				return err
+			}
+			continue
+		}
 		w := Waiting{s.Kind, p.Number, p.Since, time.Time{}, p.Fragments, p.Bytes}
 		if !p.Confirmed && !k.confirm(ctx, s, &w) || !k.going(ctx) {
 			k.wait(w)
@@ -196,6 +207,24 @@ func (k *talk) settle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// contradicted reports whether a block is needed, by a snapshot that was there already, that a retain set does not have.
+func (k *talk) contradicted(s *claim.Statement) bool {
+	if k.t.Older == nil {
+		return false
+	}
+	return slices.ContainsFunc(k.t.Older(s.Before), func(score venti.Score) bool {
+		_, has := slices.BinarySearchFunc(s.Scores, score, compare)
+		return !has && s.Covers(dhash.KeyOf(score))
+	})
+}
+
+// retainAgain makes it time for a new retain set.
+func (k *talk) retainAgain() {
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	k.l.line(k.h.ID, k.h.At).Retained = k.h.At.Add(-RetainEvery)
 }
 
 func (k *talk) wait(w Waiting) { k.out.Waiting = append(k.out.Waiting, w) }

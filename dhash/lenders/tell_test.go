@@ -184,6 +184,48 @@ func TestRetain(t *testing.T) {
 	}
 }
 
+// TestWrongSet has a retain set made from a list that lacks a snapshot: it waits, and is not confirmed once the snapshot is
+// on the list again.
+func TestWrongSet(t *testing.T) {
+	o := newTown(t, 1)
+	l, lacking, live := o.lenders[0], blocks(1, 300), blocks(2, 300)
+	l.claim(old, append(lacking, live...)...)
+	told := o.tell(nil, live, func(tell *lenders.Tell) { tell.Retain = true })
+	if len(told[0].Waiting) != 1 || told[0].Waiting[0].Kind != claim.Retain || l.has(lacking...) != 300 {
+		t.Fatalf("%+v", told)
+	}
+	whole := append(slices.Clone(live), lacking...)
+	confirm := func(older []venti.Score) func(tell *lenders.Tell) {
+		return func(tell *lenders.Tell) {
+			tell.Confirm = true
+			tell.Older = func(at time.Time) []venti.Score {
+				if age := time.Since(at); age < 72*time.Hour || age > 74*time.Hour {
+					t.Errorf("asked about %v", at)
+				}
+				return older
+			}
+		}
+	}
+	l.ahead = 25 * time.Hour
+	for range 3 {
+		if told = o.tell(nil, whole, confirm(whole)); l.has(whole...) != 600 || told[0].Fragments != 0 {
+			t.Errorf("%+v; %d are left", told, l.has(whole...))
+		}
+	}
+	o.nothingWaits()
+
+	o = newTown(t, 1) // and one that was right, but for what came later
+	l = o.lenders[0]
+	l.claim(old, append(lacking, live...)...)
+	o.tell(nil, live, func(tell *lenders.Tell) { tell.Retain = true })
+	fresh := blocks(3, 10)
+	l.claim(time.Now(), fresh...)
+	l.ahead = 25 * time.Hour
+	if told = o.tell(nil, append(slices.Clone(live), fresh...), confirm(live)); told[0].Fragments != 300 || l.has(live...) != 300 || l.has(fresh...) != 10 {
+		t.Errorf("%+v", told)
+	}
+}
+
 // TestSpans compares the ranges of retain sets with what they have to be.
 func TestSpans(t *testing.T) {
 	for _, n := range []int{0, 1, 7, 8, 9, 100} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/vac"
@@ -18,8 +19,19 @@ type marker struct {
 	walked map[venti.Score]bool // roots of snapshots
 	now    Progress
 
+	ordered bool
+	order   []venti.Score // if ordered is set: the live blocks, in the order in which they were met
+	ends    []end         // after each part of that
+
 	ask   bool          // have the store asked for what is met from now on
 	batch []venti.Score // to ask for
+}
+
+// An end is how many live blocks were met when a part of the walk was over: the catalog's own, whose time is zero, or a
+// snapshot.
+type end struct {
+	time   time.Time // of the snapshot
+	blocks int
 }
 
 // visited says what has been done with a live block, beyond noting that it is live. Each is remembered on its own, so
@@ -84,6 +96,7 @@ func (m *marker) catalog(ctx context.Context) error {
 	if err := m.own(ctx); err != nil {
 		return fmt.Errorf("the catalog itself: %w", err)
 	}
+	m.ends = append(m.ends, end{blocks: len(m.order)})
 	list, err := m.cfg.Catalog.List(ctx)
 	if err != nil {
 		return err
@@ -96,6 +109,7 @@ func (m *marker) catalog(ctx context.Context) error {
 			return advise(ctx, s.Score, err)
 		}
 		m.walked[s.Score] = true
+		m.ends = append(m.ends, end{s.Time, len(m.order)})
 		m.report()
 	}
 	return nil
@@ -186,7 +200,9 @@ func (m *marker) add(ctx context.Context, s venti.Score, how visited) (descend b
 	if met && old&how == how {
 		return false, nil
 	}
-	m.live[s] = old | how
+	if m.live[s] = old | how; !met && m.ordered {
+		m.order = append(m.order, s)
+	}
 	if met || !m.ask {
 		return true, nil
 	}

@@ -3,6 +3,7 @@ package prune
 import (
 	"context"
 	"errors"
+	"time"
 
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
@@ -37,7 +38,7 @@ func (c SearchConfig) Validate() error {
 // Found is what a search found.
 type Found struct {
 	Snapshots int           // in the catalog
-	Live      []venti.Score // blocks that they and the catalog need, each once, in no order
+	Live      []venti.Score // blocks that they and the catalog need, each once
 	Gone      []venti.Score // blocks of forgotten snapshots that these do not need, each once, in no order
 
 	Done []venti.Score // forgotten snapshots all of whose blocks are in Live or Gone, or never can be
@@ -45,6 +46,21 @@ type Found struct {
 	Late []Late        // forgotten snapshots that cannot be read now, but perhaps later; nothing of them is in Gone
 
 	live map[venti.Score]visited
+	ends []end
+}
+
+// Older returns those blocks of Live that snapshots need which were made before a time. They are part of Live.
+func (f *Found) Older(t time.Time) []venti.Score {
+	own, last := 0, 0
+	for _, e := range f.ends { // the catalog's own blocks are first, then by the time of the snapshots
+		switch {
+		case e.time.IsZero():
+			own, last = e.blocks, e.blocks
+		case e.time.Before(t):
+			last = e.blocks
+		}
+	}
+	return f.Live[own:last]
 }
 
 // Late is a forgotten snapshot that cannot be read now.
@@ -66,13 +82,14 @@ func Search(ctx context.Context, cfg SearchConfig) (*Found, error) {
 		return nil, err
 	}
 	m := newMarker(Config{Source: cfg.Source, RootKey: cfg.RootKey, Catalog: cfg.Catalog, Progress: cfg.Progress})
+	m.ordered = true
 	if err := m.all(ctx); err != nil {
 		return nil, unchanged(err)
 	}
 	if len(m.walked) == 0 && !cfg.Empty {
 		return nil, unchanged(ErrEmpty)
 	}
-	f := &Found{Snapshots: len(m.walked), live: m.live}
+	f := &Found{Snapshots: len(m.walked), Live: m.order, live: m.live, ends: m.ends}
 	g := gone{m: m, blocks: map[venti.Score]visited{}}
 	for _, old := range cfg.Forgotten {
 		err := g.snapshot(ctx, old.Score)
@@ -86,9 +103,6 @@ func Search(ctx context.Context, cfg SearchConfig) (*Found, error) {
 			f.Lost++
 		}
 		f.Done = append(f.Done, old.Score)
-	}
-	for s := range m.live {
-		f.Live = append(f.Live, s)
 	}
 	for s := range g.blocks {
 		if !f.Needs(s) {

@@ -141,6 +141,30 @@ func TestSearchUnreadable(t *testing.T) {
 	}
 }
 
+// TestOlder tells apart what older and newer snapshots need.
+func TestOlder(t *testing.T) {
+	w, a, b, c := seeded(t)
+	f := must(prune.Search(t.Context(), w.searchConfig()))(t)
+	list := must(w.cat.List(t.Context()))(t)
+	all := []venti.Score{a, b, c}
+	for i, s := range list {
+		want := w.needed(t, all[:i]...)
+		got := f.Older(s.Time)
+		for _, s := range got {
+			if !want[s] {
+				t.Errorf("block %s is not needed by the first %d", s.Short(), i)
+			}
+			delete(want, s)
+		}
+		if len(want) > 0 {
+			t.Errorf("%d blocks are missing of those of the first %d", len(want), i)
+		}
+	}
+	if n := len(f.Older(time.Now().Add(time.Hour))); n != len(w.needed(t, all...)) || n >= len(f.Live) {
+		t.Errorf("%d of %d", n, len(f.Live))
+	}
+}
+
 // TestSearchEmpty refuses a catalog that has nothing, unless that is meant.
 func TestSearchEmpty(t *testing.T) {
 	w, a, b, c := seeded(t)
