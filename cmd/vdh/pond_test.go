@@ -47,13 +47,13 @@ func newPond(t *testing.T, members int) *pond {
 			t.Error(err)
 		}
 	})
-	f, err := node.Found(filepath.Join(dir, "m0"), &member.Manifest{Name: "pond", MilliNines: 500, Availability: 900_000,
+	f, err := node.Found(filepath.Join(dir, "m0/data/vdh/swarm"), &member.Manifest{Name: "pond", MilliNines: 500, Availability: 900_000,
 		Code: dhash.Code{Need: 2, Total: members}}, time.Now())
 	p.do(err)
 	p.founder, p.folders = f, []*node.Folder{f}
 	p.run(0)
 	for i := 1; i < members; i++ {
-		p.folders = append(p.folders, p.join(filepath.Join(dir, fmt.Sprint("m", i))))
+		p.folders = append(p.folders, p.join(filepath.Join(dir, fmt.Sprint("m", i), "data/vdh/swarm")))
 		p.run(i)
 	}
 	p.settle(members)
@@ -164,6 +164,9 @@ func (p *pond) client(name string) *pondClient {
 	p.join(filepath.Join(c.home, "data/vdh/swarm"))
 	return c
 }
+
+// on returns the machine of member i.
+func (p *pond) on(i int) *pondClient { return &pondClient{p, filepath.Join(p.dir, fmt.Sprint("m", i))} }
 
 // begin prepares a run of the program on the machine.
 func (c *pondClient) begin() (a *app, out, errs *bytes.Buffer) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -65,6 +66,48 @@ func TestPruneSwarm(t *testing.T) {
 	c.brings(third, dir)
 	if out := c.vdh(exitOK, "status"); !strings.Contains(out, "I use") || !strings.Contains(out, "on 5 members") {
 		t.Errorf("%s", out)
+	}
+}
+
+// TestPruneByNode prunes on a machine whose node runs: statements go by way of it, also to itself.
+func TestPruneByNode(t *testing.T) {
+	const members = 3
+	p := newPond(t, members)
+	c := p.on(1)
+	dir := c.fill(1, 500_000)
+	first := c.backup(dir)
+	c.fill(2, 500_000)
+	second := c.backup(dir)
+	c.vdh(exitOK, "forget", first)
+	p.nextSecond()
+	s, lines := c.prune(exitOK, "--alone")
+	if s.Told != members || s.Fragments == 0 || len(lines) != members {
+		t.Errorf("%+v", s)
+	}
+	for i := range p.nodes {
+		if _, trash := p.lent(i); trash == 0 {
+			t.Errorf("member %d has no trash", i)
+		}
+	}
+	if s, _ := c.prune(exitOK, "--alone"); !s.Idle {
+		t.Errorf("with nothing to do: %+v", s)
+	}
+	c.brings(second, dir)
+	out := c.vdh(exitOK, "status")
+	for _, want := range []string{"to owner", "heard ", "trash", "I use"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status does not say %q:\n%s", want, out)
+		}
+	}
+	var line statusLine
+	a, o, _ := c.begin()
+	if code := a.execute(t.Context(), []string{"status", "--json"}); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	text, _, _ := strings.Cut(o.String(), "\n")
+	c.do(json.Unmarshal([]byte(text), &line))
+	if len(line.Lends) != 1 || line.Lends[0].Bytes == 0 || line.Uses == nil || line.Uses.Members != members || line.Uses.Bytes == 0 {
+		t.Errorf("%s", text)
 	}
 }
 
