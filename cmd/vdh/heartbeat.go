@@ -63,10 +63,7 @@ func (a *app) ledger(ctx context.Context, but ...string) (*lenders.Ledger, []dha
 	var members []dhash.ID
 	for _, m := range roster {
 		id, err := libpeer.Decode(m.ID)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !slices.Contains(but, m.State) {
+		if err == nil && !slices.Contains(but, m.State) {
 			members = append(members, dhash.ID(id))
 		}
 	}

@@ -67,7 +67,7 @@ func TestForgotten(t *testing.T) {
 
 // forgottenVector is a file, made by hand from FORMAT.md with dhash/testdata/blake3.py.
 const forgottenVector = "0101" + "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d" + "80f7c4d506" +
-		"5c817138cc76affd3c13126d93ca43154aa700165f8102ba1a8e03f45f5e0f51"
+	"5c817138cc76affd3c13126d93ca43154aa700165f8102ba1a8e03f45f5e0f51"
 
 func FuzzForgotten(f *testing.F) {
 	b, err := hex.DecodeString(forgottenVector)
