@@ -2,7 +2,6 @@ package lenders
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -35,22 +34,26 @@ func (h *Heard) None() bool {
 var errNever = fmt.Errorf("%w: there was no time left for it", venti.ErrUnavailable)
 
 // Heartbeat tells members that the owner is there, all but those that have answered within a time, and returns what came
-// of each, in order. It takes as long as the slowest member, at most a few seconds, or until ctx ends. The error is that
-// of the files.
+// of each, in order. It takes as long as the slowest member, at most some seconds, or until ctx ends. The error is that of
+// the files.
+//
+// In front of a heartbeat goes one with the last number, which a lender refuses, and says which number was the highest: so
+// it is seen whether somebody else has spoken since.
 func (l *Ledger) Heartbeat(ctx context.Context, members []dhash.ID, every time.Duration) ([]Heard, error) {
 	out := make([]Heard, len(members))
-	var errs []error
-	var mu sync.Mutex
+	each(beats, len(members), func(i int) { out[i] = l.probe(ctx, members[i], every) })
+	numbers, err := l.numbers(out, time.Now())
+	if err != nil {
+		return nil, err
+	}
 	each(beats, len(members), func(i int) {
-		h, err := l.beat(ctx, members[i], every)
-		mu.Lock()
-		defer mu.Unlock()
-		out[i], errs = h, append(errs, err)
+		if numbers[i] != 0 {
+			l.beat(ctx, &out[i], numbers[i])
+		}
 	})
-	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return out, errors.Join(append(errs, l.save(now))...)
+	return out, l.save(time.Now())
 }
 
 // each calls do for 0 to n-1, so many at a time.
@@ -67,9 +70,8 @@ func each(limit, n int, do func(int)) {
 	all.Wait()
 }
 
-// beat sends one heartbeat. In front of it goes one with the last number, which a lender refuses, and says which number
-// was the highest: so it is seen whether somebody else has spoken since.
-func (l *Ledger) beat(ctx context.Context, id dhash.ID, every time.Duration) (Heard, error) {
+// probe asks a member which number was the highest that it heard in the owner's name.
+func (l *Ledger) probe(ctx context.Context, id dhash.ID, every time.Duration) Heard {
 	h := Heard{ID: id}
 	now := time.Now()
 	l.mu.Lock()
@@ -77,39 +79,57 @@ func (l *Ledger) beat(ctx context.Context, id dhash.ID, every time.Duration) (He
 	l.mu.Unlock()
 	if every > 0 && now.Sub(r.Heard) < every && now.After(r.Heard) {
 		h.Fresh = true
-		return h, nil
+		return h
 	}
 	if ctx.Err() != nil {
 		h.Err = errNever
-		return h, nil
+		return h
 	}
 	ctx, cancel := context.WithTimeout(ctx, beatTime)
 	defer cancel()
-	probe, err := l.say(ctx, claim.Statement{Kind: claim.Heartbeat, Lender: id, Number: max(r.Sent, 1)})
+	a, err := l.say(ctx, claim.Statement{Kind: claim.Heartbeat, Lender: id, Number: max(r.Sent, 1)})
 	if err != nil {
 		h.Err = err
-		return h, nil
+		return h
 	}
-	number, err := l.number(id, now)
-	if err != nil {
-		return h, err
-	}
-	h.Answer, h.Err = l.say(ctx, claim.Statement{Kind: claim.Heartbeat, Lender: id, Number: number})
-	h.At = time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line := l.line(id, now)
-	line.Other = line.Other || probe.Number > max(r.Sent, 1)
+	line.Other = line.Other || a.Number > max(r.Sent, 1)
+	return h
+}
+
+// numbers returns the numbers of the heartbeats to those who answered, 0 for the others, once they are put down.
+func (l *Ledger) numbers(heard []Heard, now time.Time) ([]uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]uint64, len(heard))
+	for i, h := range heard {
+		if h.Err == nil && !h.Fresh {
+			out[i] = l.line(h.ID, now).next(now)
+		}
+	}
+	return out, l.save(now)
+}
+
+// beat sends a heartbeat, and notes what the lender says.
+func (l *Ledger) beat(ctx context.Context, h *Heard, number uint64) {
+	ctx, cancel := context.WithTimeout(ctx, beatTime)
+	defer cancel()
+	h.Answer, h.Err = l.say(ctx, claim.Statement{Kind: claim.Heartbeat, Lender: h.ID, Number: number})
+	h.At = time.Now()
 	switch {
 	case h.Err != nil:
-		return h, nil
+		return
 	case h.Answer.Verdict != claim.Done && !h.None():
 		h.Err = fmt.Errorf("the member refuses the heartbeat: %v", h.Answer.Reason)
-		return h, nil
+		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := l.line(h.ID, h.At)
 	line.Heard, line.Now, line.Kept = h.At, h.Answer.Now, h.Answer.Kept
 	line.Claims, line.Bytes = h.Answer.Claims, h.Answer.ClaimBytes
-	return h, nil
 }
 
 // say signs a statement, brings it to its lender, and returns the answer.

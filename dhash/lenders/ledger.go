@@ -193,9 +193,13 @@ func (l *Ledger) save(now time.Time) error {
 func (l *Ledger) number(id dhash.ID, now time.Time) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.line(id, now)
+	return l.line(id, now).next(now), l.save(now)
+}
+
+// next returns the number of the next statement: the time in milliseconds, or one more than the last.
+func (r *Lender) next(now time.Time) uint64 {
 	r.Sent = max(r.Sent+1, uint64(max(1, now.UnixMilli())))
-	return r.Sent, l.save(now)
+	return r.Sent
 }
 
 // tidy drops the batches that everybody has been told who may need them, and saves all.
