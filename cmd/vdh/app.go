@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"ventidhash/snapshot/catalog"
+	"ventidhash/snapshot/prune"
 	"ventidhash/venti/disk"
 	"ventidhash/venti/seal"
 	"ventidhash/venti/tree"
@@ -37,7 +38,8 @@ type app struct {
 	dial    func(ctx context.Context, create bool) (swarmStore, error) // openSwarm
 	swarm   swarmStore                                                 // the store, if it is one
 	disk    *disk.Store                                                // the store, if it is a folder
-	lease   *disk.Session
+	lease   *disk.Session                                              // of a store in a folder
+	writing *prune.Writing                                             // the same of a swarm
 	source  *tree.Source
 	catalog *catalog.Catalog
 }
@@ -54,13 +56,16 @@ func (a *app) close() error {
 	if a.lease != nil {
 		errs = append(errs, a.lease.Close())
 	}
+	if a.writing != nil {
+		errs = append(errs, a.writing.Close())
+	}
 	if a.disk != nil {
 		errs = append(errs, a.disk.Close())
 	}
 	if a.swarm != nil {
 		errs = append(errs, a.swarm.Close())
 	}
-	a.lease, a.disk, a.swarm = nil, nil, nil
+	a.lease, a.writing, a.disk, a.swarm = nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -46,6 +46,9 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 	if err := a.reportBackup(snap, res, held, f); err != nil {
 		return err
 	}
+	if !f.dryRun {
+		a.heartbeat(ctx)
+	}
 	return verdict(res.Failed, held)
 }
 

@@ -48,7 +48,7 @@ func (s *fakeSwarm) dial(_ context.Context, create bool) (swarmStore, error) {
 	return s, nil
 }
 
-func (s *fakeSwarm) ID() string { return "fake" }
+func (s *fakeSwarm) ID() string { return strings.Repeat("fa", 32) }
 
 func (s *fakeSwarm) Put(ctx context.Context, b []byte) (venti.Score, error) {
 	s.mu.Lock()
@@ -115,6 +115,15 @@ func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gat
 // Members implements swarmStore.
 func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 	return []node.MemberInfo{{ID: dhash.ID("liar").String(), Name: "larry"}}, nil
+}
+
+// Renew is Has: nobody prunes it.
+func (s *fakeSwarm) Renew(ctx context.Context, scores []venti.Score) ([]bool, error) {
+	return s.Has(ctx, scores)
+}
+
+func (s *fakeSwarm) State(context.Context, dhash.ID, []byte) ([]byte, error) {
+	return nil, venti.ErrUnavailable
 }
 
 func (s *fakeSwarm) Close() error {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"ventidhash/snapshot"
+	"ventidhash/snapshot/prune"
+	"ventidhash/venti"
 )
 
 func newForget(a *app) *cobra.Command {
@@ -44,6 +47,9 @@ func (a *app) forget(ctx context.Context, names []string, dryRun bool) error {
 		if err != nil {
 			return err
 		}
+		if err := a.noteForgotten(ctx, gone); err != nil {
+			return err
+		}
 		err = cat.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
 			return slices.DeleteFunc(list, func(s snapshot.Snapshot) bool {
 				return slices.ContainsFunc(gone, func(g snapshot.Snapshot) bool { return g.Score == s.Score })
@@ -67,9 +73,25 @@ func (a *app) forget(ctx context.Context, names []string, dryRun bool) error {
 	case dryRun:
 		a.note("dry run: nothing was forgotten")
 	case a.swarm != nil:
-		a.note("forgot %s; their blocks stay with the members of the swarm for now", n)
+		a.note("forgot %s; vdh prune tells the members of the swarm what they can let go", n)
 	default:
 		a.note("forgot %s; vdh prune gives their space back", n)
 	}
 	return a.thinly(ctx)
+}
+
+// noteForgotten puts down for the next prune of a swarm which snapshots are about to be forgotten.
+func (a *app) noteForgotten(ctx context.Context, gone []snapshot.Snapshot) error {
+	if a.swarm == nil {
+		return nil
+	}
+	at, err := a.where()
+	if err != nil {
+		return err
+	}
+	scores := make([]venti.Score, len(gone))
+	for i, s := range gone {
+		scores[i] = s.Score
+	}
+	return prune.Forget(ctx, at.notes(a.owner), time.Now(), scores...)
 }

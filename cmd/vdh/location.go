@@ -61,6 +61,11 @@ func (l location) catalog(o *catalog.Owner) string {
 	return filepath.Join(l.owners(), hex.EncodeToString(o.PublicKey()))
 }
 
+// notes returns the folder of what this machine notes on an owner's lenders, and on what is to be let go of a swarm.
+func (l location) notes(o *catalog.Owner) string {
+	return filepath.Join(l.dir, "lenders", hex.EncodeToString(o.PublicKey()))
+}
+
 // strangers returns the public keys of the other owners who have a catalog there.
 func (l location) strangers(o *catalog.Owner) ([]string, error) {
 	entries, err := os.ReadDir(l.owners())

@@ -11,25 +11,47 @@ import (
 	"ventidhash/venti/disk"
 )
 
+// pruneFlags are what the words of a prune say.
+type pruneFlags struct{ dryRun, empty, retain, confirm, alone bool }
+
 func newPrune(a *app) *cobra.Command {
-	var dryRun, empty bool
+	var f pruneFlags
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "give back the space that no snapshot needs",
 		Long: `Frees the blocks that no snapshot in the catalog needs. Backups and restores may run meanwhile, and
-nobody waits. What a running backup may still want stays until the next prune.
+nobody waits. What a running backup may still want stays until a later prune. A store in a folder
+that several identities use is not pruned, since one cannot see what another needs.
 
-A store that several identities use is not pruned, since one cannot see what another needs; and a
-swarm cannot be pruned yet.
+Of a swarm, every member that may hold such blocks is told so, and keeps them in its trash for 30
+days more. Before, everything that is kept is walked: where a directory of it cannot be read, nothing
+is let go. A member that cannot be reached is told by the next prune. One that is to let go of more
+than a tenth of what it keeps for this identity waits for a second word, a day later at the earliest:
+vdh prune --confirm. What was stored in the last day stays until then, as a backup on another machine
+may be about to use it, unless --alone says that there is none. Once in 30 days, or with --retain,
+the members are told all that is still needed, so that nothing is kept for ever because a word was
+lost. Blocks that were stored in the last three days are left alone by that.
+
+The exit code is 4 if some members could not be told everything, and 11 if nothing was done because
+members or blocks are unavailable.
 
 With --json, one line of "type":"summary" with snapshots, live_blocks, live_bytes, unneeded_blocks,
-unneeded_bytes, freed_blocks, freed_bytes, waiting_bytes, missing_blocks, dry_run.`,
-		Example: "  vdh forget 4f1c0ab2 && vdh prune\n  vdh prune --dry-run",
+unneeded_bytes, freed_blocks, freed_bytes, waiting_bytes, missing_blocks, dry_run; and for a swarm
+one of "type":"lender" for each member with id, name, released_fragments, released_bytes, retained,
+waiting (number, kind, fragments, bytes, since, confirm_from), paused, paused_until, refused, error,
+and one of "type":"summary" with snapshots, live_blocks, unneeded_blocks, forgotten, unread, lenders,
+told, released_fragments, released_bytes, waiting_fragments, waiting_bytes, backups_running, dry_run,
+idle (there was nothing to do, and nothing was walked).`,
+		Example: "  vdh forget 4f1c0ab2 && vdh prune\n  vdh prune --dry-run\n  vdh prune --store swarm --confirm",
 		Args:    args(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), dryRun, empty) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), f) },
 	}
-	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "free nothing, only say what would be")
-	cmd.Flags().BoolVar(&empty, "empty", false, "free everything if the catalog has no snapshot left")
+	l := cmd.Flags()
+	l.BoolVarP(&f.dryRun, "dry-run", "n", false, "free nothing, only say what would be")
+	l.BoolVar(&f.empty, "empty", false, "free everything if the catalog has no snapshot left")
+	l.BoolVar(&f.retain, "retain", false, "swarm: tell the members all that is needed, so that they find what is not")
+	l.BoolVar(&f.confirm, "confirm", false, "swarm: give the second word for what waits for it")
+	l.BoolVar(&f.alone, "alone", false, "swarm: no other machine backs up as this identity")
 	return cmd
 }
 
@@ -47,17 +69,16 @@ func (s soleOwner) Reclaim(ctx context.Context, settled disk.Settled, cfg disk.R
 	return s.Store.Reclaim(ctx, settled, cfg)
 }
 
-// errPruneSwarm says why a swarm is not pruned.
-var errPruneSwarm = errors.New("a swarm cannot be pruned yet: the members keep every block that was stored; " +
-	"forget what is not needed (vdh forget), and a version of vdh that can prune a swarm will free it")
-
-func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
+func (a *app) prune(ctx context.Context, f pruneFlags) error {
 	at, err := a.where()
 	if err != nil {
 		return err
 	}
 	if at.swarm {
-		return errPruneSwarm
+		return a.pruneSwarm(ctx, at, f)
+	}
+	if f.retain || f.confirm || f.alone {
+		return usage{errors.New("--retain, --confirm and --alone are for a swarm; see: vdh prune --help")}
 	}
 	owner, err := a.identity(false)
 	if err != nil {
@@ -91,7 +112,7 @@ func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
 		return tally{what: fmt.Sprintf("%s, %d snapshots, %d blocks", p.Step, p.Snapshots, p.Blocks)}
 	})
 	rep, err := prune.Run(ctx, prune.Config{Store: soleOwner{a.disk, alone}, Source: src, RootKey: owner.RootKey(), Catalog: cat,
-		DryRun: dryRun, Empty: empty, Progress: now.store})
+		DryRun: f.dryRun, Empty: f.empty, Progress: now.store})
 	stop()
 	if errors.Is(err, prune.ErrEmpty) {
 		return fmt.Errorf("%w; if this is the right store and identity and nothing in it is wanted, add --empty", err)
@@ -99,7 +120,7 @@ func (a *app) prune(ctx context.Context, dryRun, empty bool) error {
 	if err != nil {
 		return err
 	}
-	return a.reportPrune(rep, dryRun)
+	return a.reportPrune(rep, f.dryRun)
 }
 
 // pruneSummary is the JSON line of a prune.

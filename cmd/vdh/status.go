@@ -43,7 +43,9 @@ all, it says whether each is there.
 
 With --json, one line of "type":"status" with summary, store, snapshots, joined, running and what
 the node says (swarm, swarm_id, id, members, alive, code, target_nines, fresh_nines, threshold_nines
-and more), and the last snapshots as vdh snapshots has them, in a swarm with proven (when vdh check
+and more), lends (owner, fragments, bytes, heartbeat, kept, state for each owner who has something
+here), uses (members, fragments, bytes, as_of, kept: what members hold for this identity, as they
+said last), and the last snapshots as vdh snapshots has them, in a swarm with proven (when vdh check
 last had it proven) and proven_above (below zero: not all was). With a name, one line of
 "type":"snapshot_status" with score, blocks, bytes, stored_bytes, overhead, above (how many blocks
 have how many), below_threshold, unreadable, asked, silent, weakest (score, path, present, need,
@@ -69,6 +71,9 @@ type statusLine struct {
 	Joined    bool    `json:"joined"`  // this machine is in a swarm
 	Running   bool    `json:"running"` // its node is
 	*node.Status
+
+	Lends []node.LentInfo `json:"lends,omitempty"` // to whom the node does
+	Uses  *borrowed       `json:"uses,omitempty"`  // what members hold for this identity
 }
 
 func (a *app) status(ctx context.Context) error {
@@ -85,6 +90,9 @@ func (a *app) status(ctx context.Context) error {
 		return err
 	}
 	line.Snapshots = len(list)
+	if line.Uses, err = a.uses(); err != nil {
+		return err
+	}
 	cannotSee := a.seeSwarm(ctx, &line)
 	line.Summary = line.sentence(list, cannotSee)
 	if a.json {
@@ -142,7 +150,12 @@ func (a *app) seeSwarm(ctx context.Context, line *statusLine) error {
 		return err
 	}
 	line.Running, line.Status = running, &st
-	return nil
+	if l, ok := v.(interface {
+		Lent(context.Context) ([]node.LentInfo, error)
+	}); ok {
+		line.Lends, err = l.Lent(ctx)
+	}
+	return err
 }
 
 // sentence says how things stand.
@@ -209,6 +222,7 @@ func (a *app) printStatus(l *statusLine) error {
 			fmt.Fprintf(w, "  lends\t%s, %s used, %s free\n", size(st.Capacity), size(st.Used), size(st.Free))
 			fmt.Fprintf(w, "  holds\t%s\n", count(st.Fragments, "fragment", "fragments"))
 			printCare(w, st.Care)
+			printLent(w, l.Lends)
 		}
 		if !l.Running {
 			fmt.Fprintf(w, "node\tnot running (vdh node); this is what others say\n")
@@ -221,6 +235,7 @@ func (a *app) printStatus(l *statusLine) error {
 	} else if l.Joined {
 		fmt.Fprintf(w, "node\tnot running (vdh node)\n")
 	}
+	printUses(w, l.Uses)
 	fmt.Fprintf(w, "store\t%s\n", printable(string(l.Store)))
 	fmt.Fprintf(w, "snapshots\t%d\n", l.Snapshots)
 	if err := w.Flush(); err != nil || l.Snapshots == 0 {

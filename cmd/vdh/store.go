@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
+	"ventidhash/snapshot/prune"
 	"ventidhash/venti"
 	"ventidhash/venti/disk"
 	"ventidhash/venti/tree"
@@ -86,18 +88,48 @@ func (a *app) mayMakeStore(at location) error {
 
 // session returns the store, and begins a session of it unless there is one: until the program ends, nothing that it
 // has put, asked for or found in the catalog is taken away by a prune. Begin it before reading the catalog: see package
-// prune. A swarm, which nobody prunes, has no sessions.
+// prune.
 func (a *app) session(ctx context.Context) (venti.Store, error) {
 	store, err := a.blocks(ctx, false)
-	if err == nil && a.disk != nil && a.lease == nil {
+	if err != nil {
+		return nil, err
+	}
+	if a.disk != nil && a.lease == nil {
 		a.lease, err = a.disk.Session(ctx)
+	}
+	if a.disk == nil && a.writing == nil {
+		return a.beginWriting()
 	}
 	return store, err
 }
 
-// reading is session for verbs that only read, which may read a store that they cannot write to.
+// beginWriting begins a session of a swarm, for the owner.
+func (a *app) beginWriting() (_ venti.Store, err error) {
+	at, err := a.where()
+	if err != nil {
+		return nil, err
+	}
+	if a.writing, err = prune.Begin(at.notes(a.owner), time.Now()); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.swarm, a.source = writing{a.swarm}, nil
+	return a.swarm, nil
+}
+
+// reading is session for verbs that only read, which may read a store that they cannot write to. What is let go of a swarm
+// can be read for as long as it is in the trash.
 func (a *app) reading(ctx context.Context) error {
-	_, err := a.session(ctx)
+	at, err := a.where()
+	if err != nil {
+		return err
+	}
+	if at.swarm {
+		_, err = a.blocks(ctx, false)
+		return err
+	}
+	_, err = a.session(ctx)
 	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
 		return nil
 	}

@@ -35,6 +35,14 @@ type swarmStore interface {
 	// Members returns the roster.
 	Members(ctx context.Context) ([]node.MemberInfo, error)
 
+	// Renew is Has, and makes the owner's claims on the blocks anew: whoever is about to rely on blocks without putting
+	// them asks so, or a prune may let go of them.
+	Renew(ctx context.Context, scores []venti.Score) ([]bool, error)
+
+	// State brings a member an owner's statement, and returns the answer. An error wraps venti.ErrUnavailable if the
+	// member cannot be reached.
+	State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error)
+
 	// Close ends this machine's part in what was begun; no goroutine of the store outlives it.
 	Close() error
 }
@@ -107,6 +115,11 @@ func (s *byNode) Report(ctx context.Context) (redundancy, error) {
 // Members implements swarmStore.
 func (s *byNode) Members(ctx context.Context) ([]node.MemberInfo, error) { return s.local.Members(ctx) }
 
+// State implements swarmStore.
+func (s *byNode) State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error) {
+	return s.local.State(ctx, to, statement)
+}
+
 // Close implements swarmStore.
 func (s *byNode) Close() error { return errors.Join(s.Remote.Close(), s.local.Close()) }
 
@@ -127,6 +140,14 @@ func (s *byClient) Report(context.Context) (redundancy, error) {
 // Members implements swarmStore.
 func (s *byClient) Members(context.Context) ([]node.MemberInfo, error) {
 	return s.Client.Members(), nil
+}
+
+// writing is a swarm as a program uses it that writes: what it asks for it means to rely on.
+type writing struct{ swarmStore }
+
+// Has implements venti.Store.
+func (w writing) Has(ctx context.Context, scores []venti.Score) ([]bool, error) {
+	return w.Renew(ctx, scores)
 }
 
 // maxNines bounds what is said about availability: beyond, it would be infinite, or the fault of the arithmetic.

@@ -6,7 +6,8 @@ const exitCodes = `  0    done
   1    failed
   2    wrong usage: words of the command line, environment or config file
   3    done, but some files could not be read or written; each is named on standard error
-  4    stored in the swarm, but below its target redundancy (3 if there were such files as well)
+  4    stored in the swarm, but below its target redundancy (3 if there were such files as well);
+       or pruned, but not all members could be told
   10   no such snapshot, or the name fits several
   11   blocks, or the members of the swarm, are unavailable now; later may work
   130  interrupted; everything is consistent, run the same command again`

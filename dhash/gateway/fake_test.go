@@ -38,6 +38,7 @@ type fakeSwarm struct {
 	ids     []dhash.ID
 	members map[dhash.ID]*fakeMember
 	domain  func(i int) string
+	claimed atomic.Int64 // claims on what is held already
 }
 
 type fakeMember struct {
@@ -255,6 +256,7 @@ func (f *fakeSwarm) Claim(ctx context.Context, to dhash.ID, o dhash.Owner, marks
 		if fr := m.held[k.Score][k.Coding][k.Index]; fr != nil {
 			fr.marks[o] = k.Mark
 			out[i] = true
+			f.claimed.Add(1)
 		}
 	}
 	return out, nil

@@ -401,3 +401,33 @@ func TestNobodyToStandIn(t *testing.T) {
 		}
 	})
 }
+
+// Claims are made anew where the owner's are, and nowhere else; a block of which too few can be is not there.
+func TestRenew(t *testing.T) {
+	swarm := newFakeSwarm(24)
+	g := swarm.open(t)
+	blocks := [][]byte{ventitest.Random(1, 50_000), ventitest.Random(2, 50_000)}
+	scores := mustPut(t, g, blocks...)
+	never := venti.Sum([]byte("never put"))
+	again := swarm.open(t)
+	claims := swarm.claimed.Load()
+	has, err := again.Renew(t.Context(), []venti.Score{scores[0], never, scores[1], venti.ZeroScore()})
+	if err != nil || !slices.Equal(has, []bool{true, false, true, true}) {
+		t.Errorf("%v, %v", has, err)
+	}
+	if n := swarm.claimed.Load() - claims; n != 40 {
+		t.Errorf("%d claims were made anew, not 40", n)
+	}
+	other := swarm.open(t, func(c *gateway.Config) { c.Owner, c.MarkKey = dhash.Owner{5}, [32]byte{6} })
+	if has, err := other.Renew(t.Context(), scores); err != nil || has[0] || has[1] {
+		t.Errorf("another owner: %v, %v", has, err)
+	}
+	if n := swarm.claimed.Load() - claims; n != 40 {
+		t.Errorf("%d claims after another owner asked", n)
+	}
+	holders := swarm.holders(scores[0])
+	swarm.set(gone, holders[:13]...) // seven answer, of which eight are needed
+	if has, err := swarm.open(t).Renew(t.Context(), scores[:1]); !errors.Is(err, venti.ErrUnavailable) {
+		t.Errorf("too few answer: %v, %v", has, err)
+	}
+}

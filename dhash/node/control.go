@@ -56,6 +56,9 @@ func (c *control) serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET /v1/report/{session}", c.report)
 	mux.HandleFunc("POST /v1/survey/{session}", c.survey)
 	mux.HandleFunc("POST /v1/prove/{session}", c.prove)
+	mux.HandleFunc("POST /v1/renew/{session}", c.renew)
+	mux.HandleFunc("PUT /v1/state/{member}", c.state)
+	mux.HandleFunc("GET /v1/lent", c.lent)
 	mux.HandleFunc("POST /v1/work/{work}", c.work)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },

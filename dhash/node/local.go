@@ -157,12 +157,8 @@ func (r *Remote) Report(ctx context.Context) (gateway.Report, gateway.Counts, er
 func (r *Remote) Survey(ctx context.Context, scores []venti.Score, fn func(gateway.State) error) error {
 	for len(scores) > 0 {
 		n := min(len(scores), maxSurvey)
-		body := make([]byte, 0, n*venti.ScoreSize)
-		for _, s := range scores[:n] {
-			body = append(body, s[:]...)
-		}
 		var states []gateway.State
-		if err := r.l.do(ctx, http.MethodPost, "/v1/survey/"+r.id, body, &states); err != nil {
+		if err := r.l.do(ctx, http.MethodPost, "/v1/survey/"+r.id, bodyOf(scores[:n]), &states); err != nil {
 			return err
 		}
 		for _, st := range states {
@@ -173,4 +169,13 @@ func (r *Remote) Survey(ctx context.Context, scores []venti.Score, fn func(gatew
 		scores = scores[n:]
 	}
 	return nil
+}
+
+// bodyOf returns scores as a request has them.
+func bodyOf(scores []venti.Score) []byte {
+	body := make([]byte, 0, len(scores)*venti.ScoreSize)
+	for _, s := range scores {
+		body = append(body, s[:]...)
+	}
+	return body
 }

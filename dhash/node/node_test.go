@@ -31,6 +31,7 @@ type swarm struct {
 	stop    []context.CancelFunc
 	done    []chan error
 	log     *slog.Logger
+	upkeep  node.Upkeep // of members that are started from now on
 }
 
 func found(t testing.TB, n int) *swarm {
@@ -88,7 +89,7 @@ func (s *swarm) run(i int) {
 	s.t.Helper()
 	f := must(node.OpenFolder(s.folders[i].Dir))(s.t)
 	n, err := node.Open(s.t.Context(), node.Config{Folder: f, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Name: fmt.Sprint(i),
-		Domain: fmt.Sprintf("site%d/host", i), Capacity: 1 << 30, Log: s.log.With("node", i)})
+		Domain: fmt.Sprintf("site%d/host", i), Capacity: 1 << 30, Upkeep: s.upkeep, Log: s.log.With("node", i)})
 	if err != nil {
 		s.t.Fatal(err)
 	}

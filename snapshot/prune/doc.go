@@ -1,4 +1,4 @@
-// Package prune gives back the space of blocks that no snapshot in the catalog needs.
+// Package prune gives back the space of blocks that no snapshot in the catalog needs, or says which these are.
 //
 // Any number of writers may be at work meanwhile, in this process and in others; nobody waits for a prune. It goes
 // through these steps:
@@ -37,6 +37,34 @@
 //
 // The blocks of the catalog itself are put by whoever changes it, perhaps without a session, and named by a new head a
 // little later. If step 2 came between the two, step 4 waits for the head; whatever is put later is out of the trash.
+//
+// # A swarm
+//
+// A swarm has no list of its blocks, and nobody who could mark them. There, Search finds what can be let go: the blocks of
+// snapshots that were forgotten (Forget notes them, before they leave the catalog), less those that any snapshot in the
+// catalog needs. What nobody knows of any more, such as the blocks of a backup that died, a complete list of what is needed
+// finds in the end (package lenders). FORMAT.md has the files.
+//
+// Members let go of claims that were made before some time, so that time takes the place of trash and sessions. The caller
+//
+//  1. takes the members' clocks,
+//  2. looks who is writing on this machine (Running), and since when,
+//  3. searches, and
+//  4. has the members let go of what was found and claimed before the earlier of 1 and 2.
+//
+// Suppose that a snapshot S needs a block and is in the catalog at the end. Whoever wrote S was noted (Begin) from before it
+// read the catalog until S was in it, and claimed each block of S anew that it did not take over from its parent, whether it
+// put the block or found it stored.
+//
+//   - S was in the catalog in step 3: the block is needed.
+//   - S was not, so its writer had not ended by step 2. If it had begun by then its claims are younger than it, and if not,
+//     younger than the clocks of step 1.
+//   - The block came with a part of the parent P, unasked. P was in the catalog when the writer looked, and the same is true
+//     of it; or it was forgotten, and then the writer asks for every block of S before it adds S, which claims them anew.
+//
+// The same goes for a list that is carried out a day later, or a second time: whoever came after it was made has younger
+// claims. Writers on other machines are not seen; the caller allows for them with a margin, and package lenders finds out
+// about those that keep a list of their own.
 //
 // # What the caller has to know
 //

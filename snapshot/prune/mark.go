@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/vac"
@@ -18,8 +19,19 @@ type marker struct {
 	walked map[venti.Score]bool // roots of snapshots
 	now    Progress
 
+	ordered bool
+	order   []venti.Score // if ordered is set: the live blocks, in the order in which they were met
+	ends    []end         // after each part of that
+
 	ask   bool          // have the store asked for what is met from now on
 	batch []venti.Score // to ask for
+}
+
+// An end is how many live blocks were met when a part of the walk was over: the catalog's own, whose time is zero, or a
+// snapshot.
+type end struct {
+	time   time.Time // of the snapshot
+	blocks int
 }
 
 // visited says what has been done with a live block, beyond noting that it is live. Each is remembered on its own, so
@@ -84,6 +96,7 @@ func (m *marker) catalog(ctx context.Context) error {
 	if err := m.own(ctx); err != nil {
 		return fmt.Errorf("the catalog itself: %w", err)
 	}
+	m.ends = append(m.ends, end{blocks: len(m.order)})
 	list, err := m.cfg.Catalog.List(ctx)
 	if err != nil {
 		return err
@@ -96,6 +109,7 @@ func (m *marker) catalog(ctx context.Context) error {
 			return advise(ctx, s.Score, err)
 		}
 		m.walked[s.Score] = true
+		m.ends = append(m.ends, end{s.Time, len(m.order)})
 		m.report()
 	}
 	return nil
@@ -148,10 +162,20 @@ func (m *marker) snapshot(ctx context.Context, score venti.Score) error {
 	if err != nil {
 		return err
 	}
-	table := !t.Root.Shared.IsHole() // the walk is in the table of shared blocks, which comes first
-	return t.Blocks(ctx, func(u vac.Use, err error) (bool, error) {
+	return t.Blocks(ctx, waysOf(t, func(s venti.Score, how visited, err error) (bool, error) {
 		if err != nil {
 			return false, err
+		}
+		return m.add(ctx, s, how)
+	}))
+}
+
+// waysOf returns a visitor of the blocks of t that passes on each with the way in which it is used, or the error.
+func waysOf(t *vac.Tree, visit func(venti.Score, visited, error) (bool, error)) func(vac.Use, error) (bool, error) {
+	table := !t.Root.Shared.IsHole() // the walk is in the table of shared blocks, which comes first
+	return func(u vac.Use, err error) (bool, error) {
+		if err != nil {
+			return visit(u.Ref.Score, 0, err)
 		}
 		how := pointer(u.Leaf)
 		if u.Role == vac.RoleDirectory {
@@ -165,8 +189,8 @@ func (m *marker) snapshot(ctx context.Context, score venti.Score) error {
 				how = listed
 			}
 		}
-		return m.add(ctx, u.Ref.Score, how)
-	})
+		return visit(u.Ref.Score, how, nil)
+	}
 }
 
 // add marks a block as live and visited in a way; descend is false if that is old. Zero is the way of blocks that
@@ -176,7 +200,9 @@ func (m *marker) add(ctx context.Context, s venti.Score, how visited) (descend b
 	if met && old&how == how {
 		return false, nil
 	}
-	m.live[s] = old | how
+	if m.live[s] = old | how; !met && m.ordered {
+		m.order = append(m.order, s)
+	}
 	if met || !m.ask {
 		return true, nil
 	}

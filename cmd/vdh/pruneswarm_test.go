@@ -1,0 +1,286 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ventidhash/venti/ventitest"
+)
+
+// TestPruneSwarm forgets two of three snapshots: the members give up what only these needed, and what is kept comes back.
+func TestPruneSwarm(t *testing.T) {
+	const members = 5
+	p := newPond(t, members)
+	c := p.client("a")
+	dir := c.fill(1, 1<<20)
+	first := c.backup(dir)
+	c.fill(2, 1<<20)
+	second := c.backup(dir)
+	c.fill(3, 1<<20)
+	third := c.backup(dir)
+	c.vdh(exitOK, "forget", first, second)
+	for _, old := range []string{first, second} {
+		c.vdh(exitOK, "cat", old+dir+"/deep/small") // nothing has gone
+	}
+	before := make([]int64, members)
+	for i, n := range p.nodes {
+		before[i], _ = p.lent(i)
+		if l := n.Lent(); len(l) != 1 || l[0].Heartbeat.IsZero() {
+			t.Errorf("a backup sends a heartbeat: member %d heard %+v", i, l)
+		}
+	}
+	p.nextSecond()
+	if s, _ := c.prune(exitOK); s.Fragments != 0 || s.Unneeded == 0 || s.Told != members {
+		t.Errorf("what was stored today stays, for another machine may be about to use it: %+v", s)
+	}
+	if s, _ := c.prune(exitOK, "--dry-run", "--alone"); s.Lenders != 0 || !s.DryRun {
+		t.Errorf("dry run: %+v", s)
+	}
+	s, lines := c.prune(exitOK, "--alone")
+	if s.Snapshots != 1 || s.Told != members || s.Fragments == 0 || s.WaitingFr != 0 {
+		t.Errorf("%+v", s)
+	}
+	released := int64(0)
+	for i, n := range p.nodes {
+		claims, trash := p.lent(i)
+		l := lines[n.Status().ID]
+		if claims >= before[i] || trash == 0 || l.Fragments != before[i]-claims {
+			t.Errorf("member %d: %d claims before, %d after, %d fragments in the trash; it said %+v", i, before[i], claims, trash, l)
+		}
+		released += l.Fragments
+	}
+	if released != s.Fragments {
+		t.Errorf("the members released %d, the summary says %d", released, s.Fragments)
+	}
+	c.brings(third, dir)
+	if out := c.vdh(exitOK, "check"); strings.Contains(out, "damaged") {
+		t.Errorf("%s", out)
+	}
+	if s, _ := c.prune(exitOK, "--alone", "--retain"); s.Fragments != 0 || s.Told != members {
+		t.Errorf("a second time, with all that is needed: %+v", s)
+	}
+	c.brings(third, dir)
+	if out := c.vdh(exitOK, "status"); !strings.Contains(out, "I use") || !strings.Contains(out, "on 5 members") {
+		t.Errorf("%s", out)
+	}
+}
+
+// TestPruneByNode prunes on a machine whose node runs: statements go by way of it, also to itself.
+func TestPruneByNode(t *testing.T) {
+	const members = 3
+	p := newPond(t, members)
+	c := p.on(1)
+	dir := c.fill(1, 500_000)
+	first := c.backup(dir)
+	c.fill(2, 500_000)
+	second := c.backup(dir)
+	c.vdh(exitOK, "forget", first)
+	p.nextSecond()
+	s, lines := c.prune(exitOK, "--alone")
+	if s.Told != members || s.Fragments == 0 || len(lines) != members {
+		t.Errorf("%+v", s)
+	}
+	for i := range p.nodes {
+		if _, trash := p.lent(i); trash == 0 {
+			t.Errorf("member %d has no trash", i)
+		}
+	}
+	if s, _ := c.prune(exitOK, "--alone"); !s.Idle {
+		t.Errorf("with nothing to do: %+v", s)
+	}
+	c.brings(second, dir)
+	out := c.vdh(exitOK, "status")
+	for _, want := range []string{"to owner", "heard ", "trash", "I use"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status does not say %q:\n%s", want, out)
+		}
+	}
+	var line statusLine
+	a, o, _ := c.begin()
+	if code := a.execute(t.Context(), []string{"status", "--json"}); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	text, _, _ := strings.Cut(o.String(), "\n")
+	c.do(json.Unmarshal([]byte(text), &line))
+	if len(line.Lends) != 1 || line.Lends[0].Bytes == 0 || line.Uses == nil || line.Uses.Members != members || line.Uses.Bytes == 0 {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestPruneUnreached has a member that is down while its owner prunes: it is told the next time.
+func TestPruneUnreached(t *testing.T) {
+	const members = 4
+	p := newPond(t, members)
+	c := p.client("a")
+	dir := c.fill(1, 500_000)
+	first := c.backup(dir)
+	c.fill(2, 500_000)
+	second := c.backup(dir)
+	c.vdh(exitOK, "forget", first)
+	before, _ := p.lent(3)
+	p.end(3)
+	p.nextSecond()
+	if s, lines := c.prune(exitRedundancy, "--alone"); s.Lenders != members || s.Told != members-1 || s.Fragments == 0 {
+		t.Errorf("%+v %+v", s, lines)
+	}
+	p.run(3)
+	p.settle(members)
+	if claims, _ := p.lent(3); claims != before {
+		t.Errorf("it has %d of %d claims", claims, before)
+	}
+	p.nextSecond() // it has to have run for a while
+	s, lines := c.prune(exitOK, "--alone")
+	claims, trash := p.lent(3)
+	if l := lines[p.nodes[3].Status().ID]; l.Fragments == 0 || l.Fragments != s.Fragments || claims+l.Fragments != before || trash == 0 {
+		t.Errorf("%+v, %d claims, %d in the trash; %+v", l, claims, trash, s)
+	}
+	c.brings(second, dir)
+}
+
+// TestPruneUnread holds that nothing is let go while something that is kept cannot be read, and that it is afterwards.
+func TestPruneUnread(t *testing.T) {
+	const members = 3
+	p := newPond(t, members)
+	c := p.client("a")
+	dir := c.fill(1, 100_000)
+	first := c.backup(dir)
+	c.fill(2, 100_000)
+	c.backup(dir)
+	c.vdh(exitOK, "forget", first)
+	before, _ := p.lent(0)
+	p.end(1)
+	p.end(2)
+	p.nextSecond()
+	c.prune(exitUnavailable, "--alone")
+	if claims, trash := p.lent(0); claims != before || trash != 0 {
+		t.Errorf("%d of %d claims, %d in the trash", claims, before, trash)
+	}
+	p.run(1)
+	p.run(2)
+	p.settle(members)
+	p.nextSecond()
+	if s, _ := c.prune(exitOK, "--alone"); s.Fragments == 0 || s.Told != members {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestPruneBeside prunes while a backup runs that uses what a forgotten snapshot left: nothing of it is missed.
+func TestPruneBeside(t *testing.T) {
+	p := newPond(t, 3)
+	c := p.client("a")
+	dir := c.fill(1, 2<<20)
+	kept := c.backup(dir)
+	stream := ventitest.Random(99, 3<<20)
+	name := filepath.Join(c.home, "stream")
+	writeFile(t, name, stream)
+	c.vdh(exitOK, "forget", c.backup(name))
+	p.nextSecond()
+
+	in, feed := io.Pipe()
+	a, out, errs := c.begin()
+	a.in = in
+	ended := make(chan int)
+	go func() { ended <- a.execute(t.Context(), []string{"backup", "-q", "--stdin"}) }()
+	if _, err := feed.Write(stream); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := c.prune(exitOK, "--alone"); s.Running != 1 || s.Unneeded == 0 || s.Fragments != 0 {
+		t.Errorf("beside a backup: %+v", s)
+	}
+	c.do(feed.Close())
+	if code := <-ended; code != exitOK {
+		t.Fatalf("the backup beside a prune: exit code %d\n%s%s", code, out, errs)
+	}
+	p.nextSecond()
+	if s, _ := c.prune(exitOK, "--alone", "--retain"); s.Running != 0 {
+		t.Errorf("afterwards: %+v", s)
+	}
+	if got := c.vdh(exitOK, "cat", strings.TrimSpace(out.String())+"/stdin"); got != strings.TrimSpace(string(stream)) {
+		t.Errorf("%d bytes came back", len(got))
+	}
+	c.brings(kept, dir)
+}
+
+// TestPruneOthers has two owners in a swarm, of whom one lets nearly everything go: it has to say so twice, and the other
+// does not lose anything.
+func TestPruneOthers(t *testing.T) {
+	const members = 3
+	p := newPond(t, members)
+	a, b := p.client("a"), p.client("b")
+	theirs := b.fill(1, 300_000)
+	score := b.backup(theirs)
+	others := p.nodes[0].Lent()[0]
+
+	big := filepath.Join(a.home, "big")
+	writeFile(t, big, ventitest.Random(5, 110<<20))
+	all := a.backup(big)
+	dir := a.fill(1, 300_000)
+	kept := a.backup(dir)
+	a.vdh(exitOK, "forget", all)
+	before, _ := p.lent(0)
+	p.nextSecond()
+	s, _ := a.prune(exitOK, "--alone")
+	if claims, trash := p.lent(0); s.Fragments != 0 || s.WaitingFr == 0 || s.Told != members || claims != before || trash != 0 {
+		t.Errorf("most of it at once: %+v; %d of %d claims, %d in the trash", s, claims, before, trash)
+	}
+	if out := a.vdh(exitOK, "prune", "--alone"); !strings.Contains(out, "vdh prune --store swarm --confirm") ||
+		!strings.Contains(out, "second word") {
+		t.Errorf("%s", out)
+	}
+	if claims, _ := p.lent(0); claims != before {
+		t.Errorf("without a second word: %d of %d claims", claims, before)
+	}
+	p.nextSecond()
+	if s, lines := a.prune(exitOK, "--alone", "--confirm"); s.Fragments < members*64 || s.WaitingFr != 0 {
+		t.Errorf("with a second word: %+v %+v", s, lines)
+	}
+	a.brings(kept, dir)
+	b.brings(score, theirs)
+	left := others
+	for _, l := range p.nodes[0].Lent() {
+		if l.Owner == others.Owner {
+			left = l
+		}
+	}
+	if left.Fragments != others.Fragments || left.Bytes != others.Bytes {
+		t.Errorf("the other owner had %+v, and has %+v", others, left)
+	}
+	if files, _ := filepath.Glob(filepath.Join(a.home, "data/vdh/swarm/lenders/*/waiting/*")); len(files) != 0 {
+		t.Errorf("left over: %v", files)
+	}
+}
+
+// TestPruneElsewhere has one identity on two machines, each with a list of its own: neither lets go of anything.
+func TestPruneElsewhere(t *testing.T) {
+	p := newPond(t, 3)
+	a, b := p.client("a"), p.client("b")
+	dir := a.fill(1, 200_000)
+	first := a.backup(dir)
+	a.fill(2, 200_000)
+	a.backup(dir)
+	a.vdh(exitOK, "forget", first)
+	identity, err := os.ReadFile(filepath.Join(a.home, "data/vdh/identity"))
+	a.do(err, os.WriteFile(filepath.Join(b.home, "data/vdh/identity"), identity, 0o600))
+	theirs := b.fill(1, 200_000)
+	score := b.backup(theirs)
+	before, _ := p.lent(0)
+	p.nextSecond()
+	for range 2 {
+		a.prune(exitFailed)
+		if claims, trash := p.lent(0); claims != before || trash != 0 {
+			t.Errorf("%d of %d claims, %d in the trash", claims, before, trash)
+		}
+	}
+	b.brings(score, theirs)
+	b.vdh(exitFailed, "prune", "--empty") // and the other way round
+	if s, _ := a.prune(exitOK, "--alone"); s.Fragments == 0 {
+		t.Errorf("told to be alone: %+v", s)
+	}
+	if s, _ := a.prune(exitOK); s.Told != 3 {
+		t.Errorf("it is now: %+v", s)
+	}
+}
