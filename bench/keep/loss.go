@@ -107,7 +107,9 @@ func (b *bench) away(ctx context.Context) (err error) {
 		return err
 	}
 	lost := b.members * percent / 100
-	for i := range lost {
+	// Not the first ones: who is killed in its first minute has not noted where the others are, and those that these would
+	// ask for it would be away too.
+	for i := b.members - lost; i < b.members; i++ {
 		if err := p.swarm.Kill(i); err != nil {
 			return err
 		}
@@ -127,7 +129,7 @@ func (b *bench) away(ctx context.Context) (err error) {
 	b.check(c.Repair.Made == before.Repair.Made, name, "fragments made within the grace period", "%d, with %d of %d away for %.0f s; "+
 		"%d of %d blocks at or below the threshold, %d unreadable", c.Repair.Made-before.Repair.Made, lost, b.members,
 		time.Since(begun).Seconds(), s.short(), s.Blocks, s.Unreadable)
-	for i := range lost {
+	for i := b.members - lost; i < b.members; i++ {
 		if err := p.swarm.Run(i); err != nil {
 			return err
 		}

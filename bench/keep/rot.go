@@ -13,9 +13,9 @@ import (
 	"ventidhash/dhash/sim/procs"
 )
 
-// rotEvery is how many bytes of segments have a bit flip in each round. It is for fragments of up to 128 KiB, of which one
-// in a dozen is hit in a round.
-const rotEvery = 1 << 20
+// rotEvery is how many bytes of segments have a bit flip in each round; a segment has one at least. Of fragments of 128 KiB a
+// fifth is hit.
+const rotEvery = 512 << 10
 
 // rot flips bits anywhere in the members' segments, round after round; each time all is scrubbed, swept and repaired.
 func (b *bench) rot(ctx context.Context) (err error) {
@@ -61,7 +61,7 @@ func (b *bench) rot(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	b.check(c.Scrubbed.Damaged > 0, name, "the scrub found", "%d damaged fragments and ranges, of %d bits flipped in %d rounds",
+	b.check(c.Scrubbed.Damaged > 0, name, "the scrub found", "damage %d times, some of it again in later rounds; %d bits flipped in %d rounds",
 		c.Scrubbed.Damaged, flipped, b.rounds)
 	s, err := p.safety(ctx)
 	if err != nil {
@@ -85,10 +85,7 @@ func flip(dir string, dice *rand.Rand) (flipped int, err error) {
 		}
 		info, err := f.Stat()
 		for at := int64(0); err == nil && at < info.Size(); at += rotEvery {
-			where := at + dice.Int64N(rotEvery)
-			if where >= info.Size() {
-				break
-			}
+			where := dice.Int64N(info.Size())
 			var b [1]byte
 			if _, err = f.ReadAt(b[:], where); err != nil {
 				break
