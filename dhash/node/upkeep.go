@@ -177,8 +177,10 @@ func (u *upkeep) live(id dhash.ID) sweep.Liveness {
 func (u *upkeep) counted() (alive, known int) {
 	for _, m := range u.n.p.roster.List(time.Now()) {
 		switch m.Liveness {
-		case member.Alive, member.Suspect:
-			alive++
+		case member.Alive, member.Suspect: // a suspect that nobody has asked lately is no worse than one that was
+			if m.Failing.IsZero() {
+				alive++
+			}
 			known++
 		case member.Away, member.Dead:
 			known++

@@ -141,6 +141,33 @@ func TestMassFailureBrake(t *testing.T) {
 	})
 }
 
+// The roster hears that a third has vanished from those whom a survey asks in vain: what was surveyed waits then.
+func TestMassFailureIsSeenByTheSurvey(t *testing.T) {
+	within(t, func(t *testing.T) {
+		begun := time.Now()
+		s := newSwarm(t, 30, func(c *repair.Config) {
+			c.Roster = func() (int, int) {
+				if time.Since(begun) > time.Hour { // as soon as somebody has waited for an answer
+					return 20, 30
+				}
+				return 30, 30
+			}
+		})
+		enc := s.put(1, 2000, usual)
+		s.now()
+		s.lose(enc, 10, die)
+		m := s.holders(enc)[0]
+		s.sweep()
+		time.Sleep(time.Hour - time.Since(begun))
+		if err := m.rep.Now(t.Context(), nil); !errors.Is(err, venti.ErrUnavailable) {
+			t.Errorf("%v, want a node that takes itself for cut off", err)
+		}
+		if s.copies+s.gets != 0 || !m.rep.Stats().Braked {
+			t.Error("something was repaired")
+		}
+	})
+}
+
 func TestMassFailureBrakeEndsAfterTheGrace(t *testing.T) {
 	within(t, func(t *testing.T) {
 		alive := 30

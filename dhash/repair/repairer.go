@@ -222,6 +222,13 @@ func (r *Repairer) braked(now time.Time) bool {
 	return on
 }
 
+// cutOff reports whether the brake is on.
+func (r *Repairer) cutOff() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.braked(time.Now())
+}
+
 // An outcome says what becomes of an item that was looked at.
 type outcome struct {
 	keep bool          // it stays in the queue

@@ -57,6 +57,9 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 		return r.arrange(ctx, it, s, c) // those that see more of the block will mend it
 	}
 	action, n := r.decide(c, want)
+	if action >= Recode && len(s.silent) > 0 && r.cutOff() { // as the roster knows since the survey found them silent
+		return later(0)
+	}
 	if (action == Mend || action == Recode) && !r.afford() {
 		return outcome{keep: true, poor: true}
 	}

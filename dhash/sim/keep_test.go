@@ -175,9 +175,9 @@ func (k *keeping) happens(what string, list []int) string {
 		k.down = slices.DeleteFunc(k.down, func(i int) bool { return slices.Contains(list, i) })
 	case "retire":
 		s.Retire(list...)
-	case "wipe":
+	case "wipe", "refill":
 		for _, i := range list {
-			s.Wipe(i)
+			s.Wipe(i, what == "refill")
 		}
 	case "partition":
 		s.Partition(list)

@@ -41,20 +41,21 @@ type Swarm struct {
 
 // simulated is one member.
 type simulated struct {
-	index  int
-	dir    string
-	key    ed25519.PrivateKey
-	at     place
-	up     bool // it runs, as far as the others can know
-	leaves bool // it retires
-	host   host.Host
-	node   *node.Node      // nil before the first start
-	life   context.Context // ends when it is to end
-	stop   context.CancelFunc
-	work   sync.WaitGroup // what Serve runs
-	ended  chan struct{}  // closed when nothing of it runs any more
-	failed error          // of Run; set before ended is closed
-	stores []*gateway.Gateway
+	index int
+	dir   string
+	key   ed25519.PrivateKey
+	at    place
+	up    bool // it runs, as far as the others can know
+
+	leaves, refills bool // it retires, or has lost its disk
+	host            host.Host
+	node            *node.Node      // nil before the first start
+	life            context.Context // ends when it is to end
+	stop            context.CancelFunc
+	work            sync.WaitGroup // what Serve runs
+	ended           chan struct{}  // closed when nothing of it runs any more
+	failed          error          // of Run; set before ended is closed
+	stores          []*gateway.Gateway
 }
 
 // Run makes a swarm, waits until its members know each other, and calls f with it in a bubble of package synctest: time
@@ -184,7 +185,7 @@ func (s *Swarm) start(i int) {
 		s.t.Fatal(err)
 	}
 	n, err := node.Open(s.t.Context(), node.Config{Folder: folder, Host: h, NoSocket: true, Name: fmt.Sprint("member ", i),
-		Domain: s.cfg.Domain(i), Capacity: s.cfg.Capacity, Program: "sim", Upkeep: s.cfg.Upkeep, Retire: m.leaves,
+		Domain: s.cfg.Domain(i), Capacity: s.cfg.Capacity, Program: "sim", Upkeep: s.cfg.Upkeep, Retire: m.leaves, Refill: m.refills,
 		Log: s.cfg.Log.With("member", i)})
 	if err != nil {
 		s.t.Fatalf("member %d: %v", i, err)
@@ -271,18 +272,23 @@ func (s *Swarm) Retire(members ...int) {
 	s.Restart(members...)
 }
 
-// Wipe has a member lose its disk: it is killed, its fragments are removed, and it starts again with an empty folder, as
-// whoever replaced the disk has it do, under the name that it had. Of what it was it knows all but where its fragments are.
-func (s *Swarm) Wipe(i int) {
+// Wipe has a member lose its disk: it is killed, its fragments are removed, and it starts again with an empty folder, under
+// the name that it had. If it refills (node.Config.Refill) it says so, else it does not know that anything was there.
+func (s *Swarm) Wipe(i int, refills bool) {
 	s.t.Helper()
 	s.Kill(i)
 	m := s.down(i)
-	for _, name := range []string{"fragments", "place"} {
+	lost := []string{"fragments"}
+	if m.refills = refills; !refills {
+		lost = append(lost, "place")
+	}
+	for _, name := range lost {
 		if err := os.RemoveAll(filepath.Join(m.dir, name)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
 	s.Restart(i)
+	m.refills = false // when it starts the next time
 }
 
 // Move starts members again, after Leave or Kill, at addresses that nobody has had.

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"ventidhash/bench/dataset"
+	"ventidhash/dhash"
+	"ventidhash/dhash/node"
+	"ventidhash/dhash/sim/procs"
+	"ventidhash/snapshot/equal"
+)
+
+// code is that of all blocks, which is repaired at 16 of 20.
+var code = dhash.Code{Need: 8, Total: 20}
+
+// A place is a swarm, one client of it, and a snapshot, in a folder of their own.
+type place struct {
+	dir, program, source, score string
+	swarm                       *procs.Swarm
+}
+
+// open starts a swarm whose members are gone after the grace period, and sweep every so often. Close it in the end.
+func (b *bench) open(ctx context.Context, grace, sweep time.Duration, rate string) (*place, error) {
+	dir, err := os.MkdirTemp(b.dir, "place-")
+	if err != nil {
+		return nil, err
+	}
+	p := &place{dir: dir, program: b.program, source: filepath.Join(dir, "data")}
+	log, err := os.Create(filepath.Join(dir, "members.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the members have it open
+	m := procs.DefaultManifest()
+	m.Code, m.Grace = code, grace
+	p.swarm, err = procs.Start(ctx, procs.Config{Program: b.program, Dir: filepath.Join(dir, "members"), Members: b.members,
+		Manifest: m, Args: []string{"-q", "--sweep", sweep.String(), "--repair-rate", rate}, Output: log})
+	if err == nil {
+		err = p.swarm.Invite(p.client())
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// close ends the members, and removes all.
+func (p *place) close() error {
+	var err error
+	if p.swarm != nil {
+		err = p.swarm.Close()
+	}
+	return errors.Join(err, os.RemoveAll(p.dir))
+}
+
+func (p *place) client() string { return filepath.Join(p.dir, "client") }
+
+// keep makes data and backs it up.
+func (p *place) keep(ctx context.Context, set dataset.Set) error {
+	if err := set.Make(ctx, p.source); err != nil {
+		return err
+	}
+	var told struct {
+		Score string `json:"score"`
+		Below int64  `json:"blocks_below_target"`
+	}
+	if err := p.vdh(ctx, &told, "backup", p.source, "--store", "swarm"); err != nil {
+		return err
+	}
+	if p.score = told.Score; told.Below > 0 {
+		say("%d blocks are below the target", told.Below)
+	}
+	return nil
+}
+
+// vdh runs the program as a client, and reads the line of JSON that it prints last, if into is not nil.
+func (p *place) vdh(ctx context.Context, into any, args ...string) error {
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, p.program, append(args, "--json")...)
+	cmd.Env = procs.Environ(p.client())
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	err := cmd.Run()
+	if into != nil && out.Len() > 0 { // status says how things are, whatever its exit code is
+		return json.Unmarshal(out.Bytes(), into)
+	}
+	if err != nil {
+		return fmt.Errorf("vdh %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(errs.Bytes()))
+	}
+	return nil
+}
+
+// restore brings the snapshot back, compares it with its source, and returns how many differences there are and how long
+// it took without the comparison.
+func (p *place) restore(ctx context.Context) (differences int64, took time.Duration, err error) {
+	target, err := os.MkdirTemp(p.dir, "restored-")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(target)) }()
+	begun := time.Now()
+	if err := p.vdh(ctx, nil, "restore", p.score+p.source, "--target", target, "--store", "swarm"); err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(begun)
+	n, err := equal.Trees(ctx, equal.Config{Source: p.source, Copy: target, Owned: os.Geteuid() != 0,
+		Differs: func(path, what string) { say("restored %s: %s", path, what) }})
+	return int64(n.Differences), took, err
+}
+
+// safety is what vdh status says of a snapshot.
+type safety struct {
+	Blocks     int              `json:"blocks"`
+	Below      int              `json:"below_threshold"`
+	Unreadable int              `json:"unreadable"`
+	Above      map[string]int64 `json:"above"`
+}
+
+// full reports whether no fragment of any block is missing; vital blocks, which need fewer, may lack some.
+func (s safety) full() bool {
+	n := int64(0)
+	for left := code.Total - code.Need; left <= code.Total; left++ {
+		n += s.Above[fmt.Sprint(left)]
+	}
+	return s.Blocks > 0 && n == int64(s.Blocks)
+}
+
+// kept reports whether no block has so few fragments that it is to be repaired.
+func (s safety) kept() bool { return s.Blocks > 0 && s.short() == 0 }
+
+// short counts the blocks that are at the threshold or below.
+func (s safety) short() (n int64) {
+	for left := -1; left <= code.Threshold()-code.Need; left++ {
+		n += s.Above[fmt.Sprint(left)]
+	}
+	return n
+}
+
+func (p *place) safety(ctx context.Context) (s safety, err error) {
+	return s, p.vdh(ctx, &s, "status", p.score, "--store", "swarm")
+}
+
+// becomes waits until ok holds of the snapshot's safety, and returns how long that took.
+func (p *place) becomes(ctx context.Context, patience time.Duration, ok func(safety) bool) (time.Duration, safety, error) {
+	begun := time.Now()
+	for {
+		s, err := p.safety(ctx)
+		took := time.Since(begun)
+		if err == nil && (ok(s) || took > patience) || took > patience+time.Minute {
+			return took, s, err
+		}
+		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+			return took, s, err
+		}
+	}
+}
+
+// care sums up what all members that run say of their repairs and scrubs.
+func (p *place) care(ctx context.Context) (sum node.Care, err error) {
+	sum.Swept = new(node.Swept)
+	for i := range p.swarm.Len() {
+		if !p.swarm.Running(i) {
+			continue
+		}
+		st, err := p.swarm.Status(ctx, i)
+		if err != nil {
+			return sum, err
+		}
+		c, r := st.Care, &sum.Repair
+		r.Made += c.Repair.Made
+		r.HandedOff += c.Repair.HandedOff
+		r.Trimmed += c.Repair.Trimmed
+		r.Read += c.Repair.Read
+		r.Written += c.Repair.Written
+		r.Repaired += c.Repair.Repaired
+		r.Urgent += c.Repair.Urgent
+		sum.Trash += c.Trash
+		sum.Scrubbed.Damaged += c.Scrubbed.Damaged
+		sum.Scrubbed.Fragments += c.Scrubbed.Fragments
+		if c.Swept != nil {
+			sum.Swept.Blocks += c.Swept.Blocks
+			sum.Swept.Bytes += c.Swept.Bytes
+		}
+	}
+	return sum, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
