@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ventidhash/dhash/claim"
 	"ventidhash/venti/ventitest"
 )
 
@@ -216,26 +217,32 @@ func TestPruneOthers(t *testing.T) {
 	others := p.nodes[0].Lent()[0]
 
 	big := filepath.Join(a.home, "big")
-	writeFile(t, big, ventitest.Random(5, 110<<20))
+	writeFile(t, big, ventitest.Random(5, 130<<20))
 	all := a.backup(big)
 	dir := a.fill(1, 300_000)
 	kept := a.backup(dir)
 	a.vdh(exitOK, "forget", all)
-	before, _ := p.lent(0)
+	most, before := 0, int64(0) // on a slow machine some may lag; the one who has the most has two thirds
+	for i := range p.nodes {
+		if claims, _ := p.lent(i); claims > before {
+			most, before = i, claims
+		}
+	}
 	p.nextSecond()
-	s, _ := a.prune(exitOK, "--alone")
-	if claims, trash := p.lent(0); s.Fragments != 0 || s.WaitingFr == 0 || s.Told != members || claims != before || trash != 0 {
-		t.Errorf("most of it at once: %+v; %d of %d claims, %d in the trash", s, claims, before, trash)
+	s, lines := a.prune(exitOK, "--alone")
+	l := lines[p.nodes[most].Status().ID]
+	if claims, trash := p.lent(most); l.Fragments != 0 || len(l.Waiting) != 1 || s.Told != members || claims != before || trash != 0 {
+		t.Errorf("most of it at once: %+v, %+v; %d of %d claims, %d in the trash", s, l, claims, before, trash)
 	}
 	if out := a.vdh(exitOK, "prune", "--alone"); !strings.Contains(out, "vdh prune --store swarm --confirm") ||
 		!strings.Contains(out, "second word") {
 		t.Errorf("%s", out)
 	}
-	if claims, _ := p.lent(0); claims != before {
+	if claims, _ := p.lent(most); claims != before {
 		t.Errorf("without a second word: %d of %d claims", claims, before)
 	}
 	p.nextSecond()
-	if s, lines := a.prune(exitOK, "--alone", "--confirm"); s.Fragments < members*64 || s.WaitingFr != 0 {
+	if s, lines := a.prune(exitOK, "--alone", "--confirm"); s.Fragments <= claim.MinBraked || s.WaitingFr != 0 {
 		t.Errorf("with a second word: %+v %+v", s, lines)
 	}
 	a.brings(kept, dir)
