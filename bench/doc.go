@@ -61,4 +61,32 @@
 // for each GiB of files; it is what to look at where the machine is shared. "disks, of n/k · sealed" is how many bytes
 // the backup has added to all members' disks, indices and logs included, over the bytes that were sealed times the
 // code's n/k. The exit status is that of the comparison.
+//
+// # Keep
+//
+//	go run ./bench/keep [-members 24] [-scale 0.1] [-only replaced,away,rot,lost,idle] [-rate 4MiB] [-dir DIR]
+//
+// builds vdh, and shows with swarms of processes, each member at another port of 127.0.0.1, that a swarm keeps itself. Its
+// members do in seconds what others do in hours: they sweep every 3 s, and one that is silent for 15 s is gone (a minute
+// where something is to happen before that). All blocks have code 8/20, vital ones 4/20. What it needs is about 3 GB and
+// seven minutes with -scale 0.05; -scale 1 is all of Go's tree, and noise of 1 GiB, which lets a member of 24 hold 110 MB.
+//
+//   - replaced: one member is killed every -pause and an empty one joins, until all have been replaced. With a larger tree
+//     than repair can copy in the pause blocks get lost; that is the rate of loss which the swarm withstands.
+//   - away: 30 % are killed at once, and come back half a grace period later. Nothing may be made meanwhile, and all
+//     fragments are to count again afterwards.
+//   - rot: in each of -rounds bits flip anywhere in all members' segments while these run, a bit in 512 KiB; all is
+//     scrubbed, swept and repaired.
+//   - lost: five members are lost for good and five empty ones join. Five, because a block is repaired when four of its
+//     fragments are gone: one member alone costs nothing until three others have followed, and one reading of a block then
+//     makes up for all. The figures for a member that held 1 GiB are a fifth of those for five, in proportion; bytes written
+//     are also those that are handed to members that should hold them. A restore is timed while repairs go on at -rate, and
+//     again when all is quiet.
+//   - idle: bytes and processor time of sweeping, and what they come to for a million keys in a round of six hours. Bytes are
+//     those of a region in which nothing differs, times the regions. Processor time is taken to grow with the keys, though
+//     most of it here is that of asking 23 others about few: it is an upper bound.
+//
+// During the first two a client reads random blocks of its own. "N of M failed; at 95 % fewer than" is the upper limit of a
+// confidence interval: 3/M if none failed. Each line with an aim ends in pass or FAIL; the exit status is that of the
+// comparison.
 package bench

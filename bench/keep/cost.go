@@ -87,8 +87,8 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	read, written := c.Repair.Read-before.Repair.Read, c.Repair.Written-before.Repair.Written
 	part := float64(together) * float64(1<<30) / float64(gone) // from what was lost to five GiB
 	b.note(name, "lost", "%d of %d members with %s in all, and %d empty ones joined", together, b.members, mib(gone), together)
-	b.check(s.kept(), name, "made up for", "%d fragments in %.1f s; %s read, %s written; a member with 1 GiB: %.0f s, %s read, %s written",
-		c.Repair.Made, took.Seconds(), mib(read), mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
+	b.check(s.kept(), name, "made up for", "%d fragments made and %d handed over in %.1f s; %s read, %s written; a member with 1 GiB: %.0f s, %s read, %s written",
+		c.Repair.Made, c.Repair.HandedOff, took.Seconds(), mib(read), mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
 		mib(int64(float64(written)*part/together)))
 	if err := sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
 		return err
@@ -138,7 +138,9 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.finish(b, name); err != nil {
+	r.stop()
+	r.work.Wait()
+	if err := r.c.Close(); err != nil {
 		return err
 	}
 	if err := sleep(ctx, 10*time.Second); err != nil {
@@ -161,7 +163,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	b.note(name, "keys a member", "%.0f, swept every %v: %.0f bytes a round, %.0f bytes/s", keys, sweep, bytes, bytes/sweep.Seconds())
 	b.note(name, "CPU a member", "%.2f %% of a core with no keys, %.2f %% with these: %.1f µs a key and round", 100*empty, 100*full, 1e6*each)
 	regions := math.Ceil(manyKeys / region)
-	b.note(name, "10⁶ keys, swept every 6 h", "%.2f bytes/s = bytes a round × ⌈10⁶/65,536⌉ regions / 6 h; %.3f %% of a core = CPU a key × 10⁶ / 6 h",
+	b.note(name, "10⁶ keys, swept every 6 h", "%.2f bytes/s = bytes a round × ⌈10⁶/65,536⌉ regions / 6 h; at most %.3f %% of a core = CPU a key × 10⁶ / 6 h",
 		bytes*regions/realSweep.Seconds(), 100*each*manyKeys/realSweep.Seconds())
 	return nil
 }
