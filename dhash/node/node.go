@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -239,6 +240,13 @@ func (n *Node) saveSeeds() {
 		addrs, err := libpeer.AddrInfoToP2pAddrs(&info)
 		if err == nil && len(seeds) < maxSeeds {
 			seeds = append(seeds, addrs[0])
+		}
+	}
+	// The addresses that brought this node here stay: at its first start it knows no other yet.
+	for _, a := range n.cfg.Folder.Seeds {
+		own, _ := a.ValueForProtocol(ma.P_P2P)
+		if len(seeds) < maxSeeds && own != n.cfg.Folder.ID().String() && !slices.ContainsFunc(seeds, a.Equal) {
+			seeds = append(seeds, a)
 		}
 	}
 	if err := n.cfg.Folder.SaveSeeds(seeds); err != nil {
