@@ -52,7 +52,6 @@ type keeping struct {
 	dice   *rand.Rand
 	n      int // members so far
 	down   []int
-	hang   []int
 	scores []venti.Score
 	blocks [][]byte
 	before string // who held what, when the script said note
