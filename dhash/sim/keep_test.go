@@ -32,8 +32,8 @@ func TestKeep(t *testing.T) {
 			if strings.HasPrefix(name, "long-") {
 				long(t)
 			}
-			if testing.Short() {
-				t.Skip("takes many seconds")
+			if testing.Short() || raced && name != "gone" && name != "retire" {
+				t.Skip("takes many seconds, and with the race detector minutes")
 			}
 			b, err := os.ReadFile(file)
 			if err != nil {
