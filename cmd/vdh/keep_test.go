@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
 )
 
@@ -97,5 +98,35 @@ func TestRefill(t *testing.T) {
 	if after.Fragments < before.Fragments {
 		t.Errorf("it held %d fragments and holds %d", before.Fragments, after.Fragments)
 	}
+	r.brings(score, dir)
+}
+
+// TestScrubbed damages what lies on a member's disk: the scrub finds it, and makes it again of what others have.
+func TestScrubbed(t *testing.T) {
+	r := newTrial(t, 6, dhash.Code{Need: 2, Total: 6}, nil)
+	dir := r.source(1, 1<<20)
+	score := r.must("backup", "-q", dir)
+	const rotten = 2
+	before, err := r.swarm.Status(t.Context(), rotten)
+	r.do(err)
+	segments, err := filepath.Glob(filepath.Join(procs.FolderIn(r.swarm.Dir(rotten)), "fragments", "arenas", "*.seg"))
+	if err != nil || len(segments) != 1 {
+		t.Fatal(segments, err)
+	}
+	f, err := os.OpenFile(segments[0], os.O_RDWR, 0)
+	r.do(err)
+	defer f.Close()
+	info, err := f.Stat()
+	r.do(err)
+	_, err = f.WriteAt([]byte("rot"), info.Size()/2)
+	r.do(err)
+	care, err := r.swarm.Work(t.Context(), rotten, node.WorkScrub)
+	if err != nil || care.Scrubbed.Damaged == 0 || care.Bad != 0 || care.Repair.Made == 0 {
+		t.Fatalf("%+v %v", care, err)
+	}
+	if after, err := r.swarm.Status(t.Context(), rotten); err != nil || after.Fragments != before.Fragments {
+		t.Errorf("it held %d fragments and holds %d: %v", before.Fragments, after.Fragments, err)
+	}
+	r.kill(0, 1, 3, 4) // only what was made again, and one more, is left
 	r.brings(score, dir)
 }

@@ -51,9 +51,9 @@ func newScrub(a *app) *cobra.Command {
 	return a.newWork(node.WorkScrub, &cobra.Command{
 		Use:   "scrub",
 		Short: "have the node hash every fragment on its disk, now",
-		Long: `Reads all that lies on the disk of the member of this machine, and drops what is damaged, which
-repair then makes anew from the other members. A node does that by itself, spread over thirty days
-(vdh node --scrub). Exit code 1 if something was damaged.
+		Long: `Reads all that lies on the disk of the member of this machine, drops what is damaged, and makes it
+again of what the other members have. A node does that by itself, spread over thirty days (vdh node
+--scrub). Exit code 1 if something was damaged.
 
 ` + careJSON,
 		Example: "  vdh node scrub",
@@ -110,7 +110,7 @@ func (a *app) work(ctx context.Context, work string) error {
 	case work == node.WorkRepair && care.Repair.Braked:
 		return fmt.Errorf("%w: most members vanished at once, so this one takes itself for cut off and repairs nothing", venti.ErrUnavailable)
 	case work == node.WorkScrub && care.Scrubbed.Damaged > before.Care.Scrubbed.Damaged:
-		return fmt.Errorf("%s damaged; vdh repair has them made anew",
+		return fmt.Errorf("%s damaged, and dropped",
 			count(care.Scrubbed.Damaged-before.Care.Scrubbed.Damaged, "fragment was", "fragments were"))
 	}
 	return nil

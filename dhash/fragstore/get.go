@@ -210,12 +210,27 @@ func (s *Store) markBad(ctx context.Context, key []byte, loc arena.Loc) (bool, e
 // positions, trash too, but none that is known to be damaged. An error from fn ends the walk and is returned. What is
 // stored meanwhile may be missed.
 func (s *Store) Walk(ctx context.Context, from, to dhash.Key, fn func(Held) error) error {
+	return s.walk(ctx, from, to, func(r *row) bool { return !r.bad }, fn)
+}
+
+// Bad calls fn for each fragment that is known to be damaged and that somebody claims, as the index has it, in the order
+// of positions: so that it can be made again and put. An error from fn ends the walk and is returned.
+func (s *Store) Bad(ctx context.Context, fn func(Held) error) error {
+	last := dhash.Key{}
+	for i := range last {
+		last[i] = 0xff
+	}
+	return s.walk(ctx, dhash.Key{}, last, func(r *row) bool { return r.bad && !r.claims.trash() }, fn)
+}
+
+// walk calls fn for the fragments in a range that are wanted.
+func (s *Store) walk(ctx context.Context, from, to dhash.Key, want func(*row) bool, fn func(Held) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
 	err := s.rows(ctx, from, to, func(r *row) error {
-		if r.bad {
+		if !want(r) {
 			return nil
 		}
 		if err := fn(r.held()); err != nil {

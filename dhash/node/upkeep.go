@@ -18,7 +18,6 @@ import (
 	"ventidhash/dhash/placement"
 	"ventidhash/dhash/repair"
 	"ventidhash/dhash/sweep"
-	"ventidhash/venti"
 )
 
 // Upkeep says how a member keeps what it holds. The zero value has the swarm's times; tests shorten them.
@@ -293,30 +292,46 @@ func (u *upkeep) scrubPart(ctx context.Context, gap time.Duration) {
 	}
 }
 
-// scrub hashes about limit bytes of what lies on the disk, and has what is damaged looked at by repair.
+// scrub hashes about limit bytes of what lies on the disk, and has what is damaged made again.
 func (u *upkeep) scrub(ctx context.Context, limit int64) (fragstore.ScrubReport, error) {
 	u.scrubbing.Lock()
 	defer u.scrubbing.Unlock()
 	rep, err := u.n.store.Scrub(ctx, limit, func(d fragstore.Damage) {
 		u.log.Warn("damaged fragment", slog.String("block", d.Name.Score.Short()), slog.Any("err", d.Err))
-		if d.Name.Score != (venti.Score{}) {
-			u.mend(ctx, d.Name)
-		}
 	})
+	if err == nil {
+		err = u.restore(ctx)
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.scrubbed.add(rep, time.Now())
 	return rep, err
 }
 
-// mend has a block looked at of which this member's own fragment turned out to be bad. It is not in the way of anybody
-// else's sweep either: they miss the fragment.
-func (u *upkeep) mend(ctx context.Context, name fragstore.Name) {
-	lists, err := u.n.store.Have(ctx, []venti.Score{name.Score})
-	if err != nil {
-		return
+// maxRestored is how many damaged fragments are made again at a time.
+const maxRestored = 256
+
+// restore makes again what is known to be damaged here. What cannot be made now is tried again after the next part of the
+// scrub.
+func (u *upkeep) restore(ctx context.Context) error {
+	if u.n.store.Stats().Bad == 0 {
+		return nil
 	}
-	for _, h := range lists[0] {
-		u.repairer.Add([]repair.Candidate{{Score: name.Score, Coding: h.Coding, Code: h.Code, Present: h.Code.Threshold()}})
+	var bad []fragstore.Held
+	enough := errors.New("enough")
+	err := u.n.store.Bad(ctx, func(h fragstore.Held) error {
+		if bad = append(bad, h); len(bad) == maxRestored {
+			return enough
+		}
+		return nil
+	})
+	if err != nil && err != enough {
+		return err
 	}
+	for _, h := range bad {
+		if err := u.repairer.Restore(ctx, h); err != nil {
+			u.log.Info("a damaged fragment could not be made again yet", slog.String("block", h.Score.Short()), slog.Any("err", err))
+		}
+	}
+	return ctx.Err()
 }

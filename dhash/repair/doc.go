@@ -44,6 +44,11 @@
 // A holder that is so far away after a growth of the swarm that others do not ask it does not see them all either: it
 // only hands over.
 //
+// # Damage
+//
+// What a member finds damaged on its own disk it makes again at once (Restore), of the other members' fragments: it is the one
+// that has to hold it, and will not get it back by waiting.
+//
 // # Coding anew
 //
 // When the swarm has grown, or its policy has changed, what was stored before may be less safe than it would be today, by
