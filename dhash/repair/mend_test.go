@@ -400,8 +400,8 @@ func TestDamagedFragmentIsMadeAgain(t *testing.T) {
 		}
 
 		other := s.put(2, 2000, usual)
-		h.Name = fragstore.Name{Score: other.Score, Coding: other.Coding, Index: 0}
-		s.lose(other, 13, die)
+		lost := s.lose(other, 13, die)
+		h.Name = fragstore.Name{Score: other.Score, Coding: other.Coding, Index: lost[0].holds(other.Coding)[0]}
 		for _, m := range s.members {
 			if err := m.rep.Restore(t.Context(), h); !m.dead && len(m.holds(other.Coding)) == 0 && !errors.Is(err, venti.ErrUnavailable) {
 				t.Errorf("of 7 fragments: %v", err)
