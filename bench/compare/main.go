@@ -245,10 +245,12 @@ func (b *bench) measured(ctx context.Context, set dataset.Set, t *tool, run int)
 	return c, nil
 }
 
-// sizeOfSet makes a set once to see how large it is.
+// sizeOfSet makes a set once to see how large it is. It stays as the folders of cycles do, and for the same reason.
 func (b *bench) sizeOfSet(ctx context.Context, set dataset.Set) (size, error) {
-	dir := filepath.Join(b.dir, "data")
-	defer os.RemoveAll(dir)
+	dir := filepath.Join(b.dir, "data-"+string(set.Kind))
+	if set.Kind == dataset.Noise {
+		defer os.RemoveAll(dir)
+	}
 	if err := set.Make(ctx, dir); err != nil {
 		return size{}, err
 	}
