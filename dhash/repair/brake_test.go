@@ -141,6 +141,36 @@ func TestMassFailureBrake(t *testing.T) {
 	})
 }
 
+// A node that has just begun is cut off from members that it has heard of and not met yet.
+func TestMassFailureBrakeOfAFreshNode(t *testing.T) {
+	within(t, func(t *testing.T) {
+		alive, known := 1, 1
+		s := newSwarm(t, 30, func(c *repair.Config) { c.Roster = func() (int, int) { return alive, known } })
+		enc := s.put(1, 2000, usual)
+		s.now()
+		time.Sleep(20 * time.Second)
+		alive, known = 14, 30
+		lost := s.lose(enc, 10, die)
+		s.sweep()
+		for _, m := range s.members {
+			if err := m.rep.Now(t.Context(), nil); !m.dead && !errors.Is(err, venti.ErrUnavailable) {
+				t.Fatalf("%v, want a node that takes itself for cut off", err)
+			}
+		}
+		if s.copies+s.gets != 0 {
+			t.Error("something was repaired")
+		}
+		alive = 30
+		for _, m := range lost {
+			m.dead = false
+		}
+		if err := s.holders(enc)[0].rep.Now(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		s.full(enc, 20)
+	})
+}
+
 // The roster hears that a third has vanished from those whom a survey asks in vain: what was surveyed waits then.
 func TestMassFailureIsSeenByTheSurvey(t *testing.T) {
 	within(t, func(t *testing.T) {
