@@ -24,11 +24,14 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	each := b.scale * (1 << 30)                                                                       // at a member
-	data := each * float64(b.members) * float64(code.Need) / float64(code.Total)                      // of all files
-	set := dataset.Set{Kind: dataset.Noise, Seed: 1, Shrink: max(1, int(math.Round(sizeNoise/data)))} // 1 GiB at the most
-	if err := p.keep(ctx, set); err != nil {
-		return err
+	each := b.scale * (1 << 30)                                                  // at a member
+	data := each * float64(b.members) * float64(code.Need) / float64(code.Total) // of all files
+	sets := math.Ceil(data / sizeNoise)
+	for i := range int(sets) {
+		set := dataset.Set{Kind: dataset.Noise, Seed: uint64(1 + i), Shrink: int(math.Round(sets * sizeNoise / data))}
+		if err := p.keep(ctx, set); err != nil {
+			return err
+		}
 	}
 	before, err := p.care(ctx)
 	if err != nil {
@@ -75,7 +78,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, s, err := p.becomes(ctx, 10*time.Minute, safety.kept)
+	_, s, err := p.becomes(ctx, 20*time.Minute, safety.kept)
 	if err != nil {
 		return err
 	}
@@ -134,7 +137,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	if err := p.keep(ctx, dataset.Set{Kind: dataset.Go, Seed: 1, Shrink: max(1, int(math.Round(1/b.scale)))}); err != nil {
 		return err
 	}
-	r, err := p.reader(ctx) // puts many small blocks
+	r, err := p.reader(ctx, b.readers) // puts many small blocks
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (b *bench) replaced(ctx context.Context) (err error) {
 	if err := p.keep(ctx, b.tree()); err != nil {
 		return err
 	}
-	r, err := p.reader(ctx)
+	r, err := p.reader(ctx, b.readers)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (b *bench) away(ctx context.Context) (err error) {
 	if err := p.keep(ctx, b.tree()); err != nil {
 		return err
 	}
-	r, err := p.reader(ctx)
+	r, err := p.reader(ctx, b.readers)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type options struct {
 	scale   float64
 	pause   time.Duration
 	rounds  int
+	readers int
 	rate    string
 	dir     string
 	only    []string
@@ -73,6 +74,7 @@ func parse(args []string) (o options, err error) {
 	f.Float64Var(&o.scale, "scale", 0.1, "how much data: 1 is all of Go's tree, and 1 GiB at each member to be lost")
 	f.DurationVar(&o.pause, "pause", 4*time.Second, "between two members that are replaced")
 	f.IntVar(&o.rounds, "rounds", 6, "of bits that flip")
+	f.IntVar(&o.readers, "readers", 1, "blocks that a client reads at once while members are replaced or away")
 	f.StringVar(&o.rate, "rate", "4MiB", "what repair may read and write in a second at each member while a restore is timed")
 	f.StringVar(&o.dir, "dir", "", "work in a new folder below this one (default the system's temporary folder)")
 	var names []string
@@ -96,8 +98,8 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("-members %d: 22 to 100, for a block has 20 fragments", o.members)
 	case !(o.scale > 0 && o.scale <= 1):
 		return o, fmt.Errorf("-scale %g: more than 0, at most 1", o.scale)
-	case o.rounds < 1 || o.pause < time.Second:
-		return o, errors.New("-rounds and -pause: one at least, and a second at least")
+	case o.rounds < 1 || o.readers < 1 || o.pause < time.Second:
+		return o, errors.New("-rounds, -readers and -pause: one at least, and a second at least")
 	}
 	return o, nil
 }
