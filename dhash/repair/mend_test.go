@@ -92,7 +92,7 @@ func TestAbsentWithinGraceIsLeftAlone(t *testing.T) {
 		s.sweep()
 		s.now()
 		for _, enc := range all {
-			if n, _ := s.present(enc); n <= repair.UrgentLine(usual) {
+			if n, _ := s.present(enc); n <= usual.UrgentLine() {
 				t.Fatal("the seeds are chosen so that no block is urgent; choose others")
 			}
 		}
@@ -406,6 +406,24 @@ func TestDamagedFragmentIsMadeAgain(t *testing.T) {
 			if err := m.rep.Restore(t.Context(), h); !m.dead && len(m.holds(other.Coding)) == 0 && !errors.Is(err, venti.ErrUnavailable) {
 				t.Errorf("of 7 fragments: %v", err)
 			}
+		}
+	})
+}
+
+// TestTooFewGoodFragmentsAreUnavailable: that the last member asked sent something bad does not say that the block is.
+func TestTooFewGoodFragmentsAreUnavailable(t *testing.T) {
+	within(t, func(t *testing.T) {
+		s := newSwarm(t, 30)
+		enc := s.put(1, 2000, usual)
+		m := s.holders(enc)[3]
+		h := fragstore.Held{Name: fragstore.Name{Score: enc.Score, Coding: enc.Coding, Index: m.holds(enc.Coding)[0]},
+			Code: enc.Code, Length: enc.Length, Claims: cl}
+		m.wipe()
+		for _, other := range s.members {
+			other.liar = true
+		}
+		if err := m.rep.Restore(t.Context(), h); !errors.Is(err, venti.ErrUnavailable) || errors.Is(err, dhash.ErrFragment) {
+			t.Errorf("all lie: %v", err)
 		}
 	})
 }
