@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 )
 
 const (
@@ -65,7 +66,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*briskGrace {
 			break
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := harness.Sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -93,7 +94,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	b.check(s.kept(), name, "made up for", "%d fragments made and %d handed over in %.1f s; %s read, %s written; a member with 1 GiB: %.0f s, %s read, %s written",
 		c.Repair.Made, c.Repair.HandedOff, took.Seconds(), mib(read), mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
 		mib(int64(float64(written)*part/together)))
-	if err := sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
+	if err := harness.Sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
 		return err
 	}
 	m, quiet, err := p.restore(ctx)
@@ -124,17 +125,17 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.close()) }()
 	used := func() (float64, error) {
 		begun, cpu := time.Now(), p.swarm.CPU()
-		err := sleep(ctx, span)
+		err := harness.Sleep(ctx, span)
 		return (p.swarm.CPU() - cpu).Seconds() / time.Since(begun).Seconds() / float64(b.members), err
 	}
-	if err := sleep(ctx, 3*sweep); err != nil {
+	if err := harness.Sleep(ctx, 3*sweep); err != nil {
 		return err
 	}
 	empty, err := used()
 	if err != nil {
 		return err
 	}
-	if err := p.keep(ctx, dataset.Set{Kind: dataset.Go, Seed: 1, Shrink: max(1, int(math.Round(1/b.scale)))}); err != nil {
+	if err := p.keep(ctx, b.tree()); err != nil {
 		return err
 	}
 	r, err := p.reader(ctx, b.readers) // puts many small blocks
@@ -146,7 +147,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	if err := r.c.Close(); err != nil {
 		return err
 	}
-	if err := sleep(ctx, 10*time.Second); err != nil {
+	if err := harness.Sleep(ctx, 10*time.Second); err != nil {
 		return err
 	}
 	full, err := used()

@@ -8,40 +8,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
-)
 
-// Exit codes beside 0, those of bench/compare.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-	exitMissed = 3
+	"ventidhash/bench/harness"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "keep:", err)
-		os.Exit(exitUsage)
-	}
-	missed, err := measure(ctx, o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "keep:", err)
-		os.Exit(exitFailed)
-	}
-	if missed > 0 {
-		os.Exit(exitMissed)
-	}
+	harness.Main("keep", func(args []string) (harness.Measurement, error) {
+		o, err := parse(args)
+		return func(ctx context.Context) (int, error) { return measure(ctx, o) }, err
+	})
 }
 
 // Options are what the command line says.
@@ -117,10 +94,9 @@ func measure(ctx context.Context, o options) (missed int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	b := &bench{options: o, program: filepath.Join(o.dir, "vdh")}
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "ventidhash/cmd/vdh").CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(out)))
+	b := &bench{options: o}
+	if b.program, err = harness.Build(ctx, o.dir); err != nil {
+		return 0, err
 	}
 	for _, s := range scenarios {
 		if !strings.Contains(","+strings.Join(o.only, ",")+",", ","+s.name+",") {
@@ -132,9 +108,6 @@ func measure(ctx context.Context, o options) (missed int, err error) {
 	}
 	return b.missed, nil
 }
-
-// say tells what is being done, on standard error.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // note prints a figure.
 func (b *bench) note(scenario, what, format string, args ...any) {

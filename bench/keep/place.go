@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 	"ventidhash/dhash"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
@@ -87,7 +88,7 @@ func (p *place) keep(ctx context.Context, set dataset.Set) error {
 	}
 	p.scores = append(p.scores, told.Score)
 	if told.Below > 0 {
-		say("%d blocks are below the target", told.Below)
+		harness.Say("%d blocks are below the target", told.Below)
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (p *place) restore(ctx context.Context) (differences int64, took time.Durat
 	}
 	took = time.Since(begun)
 	n, err := equal.Trees(ctx, equal.Config{Source: p.source, Copy: target, Owned: os.Geteuid() != 0,
-		Differs: func(path, what string) { say("restored %s: %s", path, what) }})
+		Differs: func(path, what string) { harness.Say("restored %s: %s", path, what) }})
 	return int64(n.Differences), took, err
 }
 
@@ -182,7 +183,7 @@ func (p *place) becomes(ctx context.Context, patience time.Duration, ok func(saf
 		if err == nil && (ok(s) || took > patience) || took > patience+time.Minute {
 			return took, s, err
 		}
-		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+		if err := harness.Sleep(ctx, 300*time.Millisecond); err != nil {
 			return took, s, err
 		}
 	}
@@ -216,13 +217,4 @@ func (p *place) care(ctx context.Context) (sum node.Care, err error) {
 		}
 	}
 	return sum, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

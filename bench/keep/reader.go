@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ventidhash/bench/harness"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
 	"ventidhash/venti"
@@ -80,7 +81,7 @@ func (r *reader) read(ctx context.Context, dice *rand.Rand) {
 			r.last = err
 		}
 		r.mu.Unlock()
-		if sleep(ctx, readPause) != nil {
+		if harness.Sleep(ctx, readPause) != nil {
 			return
 		}
 	}
@@ -93,7 +94,7 @@ func (r *reader) finish(b *bench, scenario string) error {
 	b.check(r.failed == 0, scenario, "reads of random blocks that failed", "%d of %d; at 95 %% fewer than %s", r.failed, r.attempts,
 		bound(r.failed, r.attempts))
 	if r.last != nil {
-		say("%s: the last read that failed: %v", scenario, r.last)
+		harness.Say("%s: the last read that failed: %v", scenario, r.last)
 	}
 	return r.c.Close()
 }

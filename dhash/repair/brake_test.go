@@ -78,10 +78,7 @@ func busiest(s *swarm, all []*codec.Encoded) *member {
 func TestUrgentExceedsTheBudget(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 60, func(c *repair.Config) { c.Rate = 1 })
-		var all []*codec.Encoded
-		for i := range 5 {
-			all = append(all, s.put(uint64(i), 5000, usual))
-		}
+		all := s.putAll(5, 5000, usual)
 		for _, enc := range all {
 			for _, m := range s.holders(enc)[8:] {
 				for n := range m.held {

@@ -25,7 +25,8 @@ func (r *Repairer) Restore(ctx context.Context, h fragstore.Held) error {
 		return fmt.Errorf("%w: the budget of repair is used up", dhash.ErrBusy)
 	}
 	it := &item{Candidate: Candidate{Score: h.Score, Coding: h.Coding, Code: h.Code}}
-	s := sight{key: dhash.KeyOf(h.Score), table: r.cfg.Table(), claims: h.Claims, asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
+	s := sight{key: dhash.KeyOf(h.Score), table: r.cfg.Table(), claims: h.Claims,
+		asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
 	owner, _ := asker(s.claims)
 	var list []*inquiry
 	for _, m := range r.circle(s.table, s.key, it) {
