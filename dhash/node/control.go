@@ -19,6 +19,7 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/member"
+	"ventidhash/venti"
 	"ventidhash/venti/wire"
 )
 
@@ -91,6 +92,15 @@ func listen(dir string) (net.Listener, error) {
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // whoever asked is gone, then
+}
+
+// fail says that what was asked for failed, and whether it may work later.
+func fail(w http.ResponseWriter, err error) {
+	code := http.StatusBadGateway
+	if errors.Is(err, venti.ErrUnavailable) {
+		code = http.StatusServiceUnavailable
+	}
+	http.Error(w, err.Error(), code)
 }
 
 func (c *control) status(w http.ResponseWriter, r *http.Request) {
@@ -229,7 +239,7 @@ func (c *control) survey(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		fail(w, err)
 		return
 	}
 	answer(w, states)

@@ -24,3 +24,9 @@ func (n *Node) Handler() peer.Handler { return &holder{n: n} }
 
 // Session returns the id of the session with the node.
 func (r *Remote) Session() string { return r.id }
+
+// LastLine is how a node ends a work, and Fail how it says that something failed.
+var (
+	LastLine = lastLine
+	Fail     = fail
+)

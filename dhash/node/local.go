@@ -62,6 +62,8 @@ func (l *Local) Close() error {
 // maxAnswer bounds the answers of the node in bytes.
 const maxAnswer = 16 << 20
 
+// do asks the node something, and reads the answer. Errors wrap venti.ErrUnavailable where the node cannot be reached, or
+// says that others cannot.
 func (l *Local) do(ctx context.Context, method, path string, body []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://node"+path, bytes.NewReader(body))
 	if err != nil {
@@ -69,17 +71,39 @@ func (l *Local) do(ctx context.Context, method, path string, body []byte, into a
 	}
 	res, err := l.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking the node: %w", err)
+		return lostNode(ctx, err)
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("asking the node: %w", err)
+		return lostNode(ctx, err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the node says: %s", bytes.TrimSpace(b))
+		return said(res.StatusCode, b)
 	}
 	return json.Unmarshal(b, into)
+}
+
+// lostNode says that the node could not be asked.
+func lostNode(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: asking the node: %w", venti.ErrUnavailable, err)
+}
+
+// said returns what a node says that does not do what it was asked for.
+func said(status int, body []byte) error {
+	body = bytes.TrimSpace(body)
+	if status == http.StatusServiceUnavailable {
+		return fmt.Errorf("%w: the node says: %s", venti.ErrUnavailable, body)
+	}
+	return fmt.Errorf("the node says: %s", body)
+}
+
+// errCount says that a node answered about another number of blocks than it was asked about.
+func errCount(got, want int) error {
+	return fmt.Errorf("%w: the node answered about %d of %d blocks", venti.ErrUnavailable, got, want)
 }
 
 // Status asks the node how it is.
@@ -160,6 +184,9 @@ func (r *Remote) Survey(ctx context.Context, scores []venti.Score, fn func(gatew
 		var states []gateway.State
 		if err := r.l.do(ctx, http.MethodPost, "/v1/survey/"+r.id, bodyOf(scores[:n]), &states); err != nil {
 			return err
+		}
+		if len(states) != n {
+			return errCount(len(states), n)
 		}
 		for _, st := range states {
 			if err := fn(st); err != nil {

@@ -81,7 +81,7 @@ func (c *control) prove(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		fail(w, err)
 		return
 	}
 	answer(w, lines)
@@ -105,16 +105,12 @@ func readScores(r io.Reader, most int) ([]venti.Score, error) {
 func (r *Remote) Prove(ctx context.Context, scores []venti.Score, fn func(gateway.Proof) error) error {
 	for len(scores) > 0 {
 		n := min(len(scores), maxProve)
-		body := make([]byte, 0, n*venti.ScoreSize)
-		for _, s := range scores[:n] {
-			body = append(body, s[:]...)
-		}
 		var lines []proofLine
-		if err := r.l.do(ctx, http.MethodPost, "/v1/prove/"+r.id, body, &lines); err != nil {
+		if err := r.l.do(ctx, http.MethodPost, "/v1/prove/"+r.id, bodyOf(scores[:n]), &lines); err != nil {
 			return err
 		}
 		if len(lines) != n {
-			return fmt.Errorf("%w: the node says something of %d blocks, asked about %d", venti.ErrUnavailable, len(lines), n)
+			return errCount(len(lines), n)
 		}
 		for i, l := range lines {
 			p, err := l.proof()

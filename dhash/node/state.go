@@ -1,11 +1,8 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,14 +66,11 @@ func (c *control) state(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, err := c.n.State(r.Context(), dhash.ID(id), b)
-	switch {
-	case errors.Is(err, venti.ErrUnavailable):
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadGateway)
-	default:
-		answer(w, stated{a})
+	if err != nil {
+		fail(w, err)
+		return
 	}
+	answer(w, stated{a})
 }
 
 // renew reads scores, and answers which of the blocks are there, claimed anew.
@@ -92,7 +86,7 @@ func (c *control) renew(w http.ResponseWriter, r *http.Request) {
 	}
 	has, err := g.Renew(r.Context(), scores)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		fail(w, err)
 		return
 	}
 	answer(w, has)
@@ -109,7 +103,7 @@ func (l *Local) Lent(ctx context.Context) (list []LentInfo, err error) {
 // venti.ErrUnavailable if the member cannot be reached, or the node.
 func (l *Local) State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error) {
 	var s stated
-	err := l.ask(ctx, http.MethodPut, "/v1/state/"+to.String(), statement, &s)
+	err := l.do(ctx, http.MethodPut, "/v1/state/"+to.String(), statement, &s)
 	return s.Answer, err
 }
 
@@ -119,36 +113,13 @@ func (r *Remote) Renew(ctx context.Context, scores []venti.Score) ([]bool, error
 	for len(scores) > 0 {
 		n := min(len(scores), maxSurvey)
 		var has []bool
-		if err := r.l.ask(ctx, http.MethodPost, "/v1/renew/"+r.id, bodyOf(scores[:n]), &has); err != nil {
+		if err := r.l.do(ctx, http.MethodPost, "/v1/renew/"+r.id, bodyOf(scores[:n]), &has); err != nil {
 			return nil, err
 		}
 		if len(has) != n {
-			return nil, fmt.Errorf("the node answered about %d of %d blocks", len(has), n)
+			return nil, errCount(len(has), n)
 		}
 		out, scores = append(out, has...), scores[n:]
 	}
 	return out, nil
-}
-
-// ask is do for requests that fail with venti.ErrUnavailable where the swarm or the node cannot be reached.
-func (l *Local) ask(ctx context.Context, method, path string, body []byte, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://node"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	res, err := l.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w: asking the node: %w", venti.ErrUnavailable, err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: asking the node: %w", venti.ErrUnavailable, err)
-	case res.StatusCode == http.StatusServiceUnavailable:
-		return fmt.Errorf("%w: the node says: %s", venti.ErrUnavailable, bytes.TrimSpace(b))
-	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("the node says: %s", bytes.TrimSpace(b))
-	}
-	return json.Unmarshal(b, into)
 }

@@ -12,6 +12,7 @@ import (
 	"ventidhash/dhash/fragstore"
 	"ventidhash/dhash/repair"
 	"ventidhash/dhash/sweep"
+	"ventidhash/venti"
 )
 
 // Care is what a member says about how it keeps what it holds.
@@ -118,6 +119,27 @@ type Progress struct {
 	Of   int64  `json:"of"`
 	Care *Care  `json:"care,omitempty"`  // in the last line
 	Err  string `json:"error,omitempty"` // in the last line, if it failed
+	Away bool   `json:"away,omitempty"`  // it failed because others cannot be reached now
+}
+
+// lastLine returns the line that ends a work.
+func lastLine(care Care, err error) Progress {
+	p := Progress{Care: &care}
+	if err != nil {
+		p.Err, p.Away = err.Error(), errors.Is(err, venti.ErrUnavailable)
+	}
+	return p
+}
+
+// failure returns the error of a last line, or nil.
+func (p *Progress) failure() error {
+	switch {
+	case p.Err == "":
+		return nil
+	case p.Away:
+		return fmt.Errorf("%w: the node says: %s", venti.ErrUnavailable, p.Err)
+	}
+	return fmt.Errorf("the node says: %s", p.Err)
 }
 
 // Works that a program can have a node do at once.
@@ -185,18 +207,14 @@ func (c *control) work(w http.ResponseWriter, r *http.Request) {
 			_ = flush.Flush()
 		}
 	})
-	care := c.n.upkeep.care()
-	end := Progress{Care: &care}
-	if err != nil {
-		end.Err = err.Error()
-	}
-	_ = enc.Encode(end)
+	_ = enc.Encode(lastLine(c.n.upkeep.care(), err))
 }
 
 const workGap = 200 * time.Millisecond // between two lines of progress
 
 // Work has the node do a work now: WorkSweep, WorkRepair or WorkScrub. It calls tell, which may be nil, for what the node
-// says meanwhile, and returns how things are in the end. When ctx ends the node stops.
+// says meanwhile, and returns how things are in the end. When ctx ends the node stops. Errors wrap venti.ErrUnavailable
+// where the node, or what it would need, cannot be reached now.
 func (l *Local) Work(ctx context.Context, work string, tell func(done, of int64)) (Care, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://node/v1/work/"+work, http.NoBody)
 	if err != nil {
@@ -204,24 +222,22 @@ func (l *Local) Work(ctx context.Context, work string, tell func(done, of int64)
 	}
 	res, err := l.http.Do(req)
 	if err != nil {
-		return Care{}, fmt.Errorf("asking the node: %w", err)
+		return Care{}, lostNode(ctx, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		b, _ := io.ReadAll(io.LimitReader(res.Body, 1024))
-		return Care{}, fmt.Errorf("the node says: %s", b)
+		return Care{}, said(res.StatusCode, b)
 	}
 	dec := json.NewDecoder(res.Body)
 	for {
 		var p Progress
 		if err := dec.Decode(&p); err != nil {
-			return Care{}, fmt.Errorf("the node stopped in the middle: %w", err)
+			return Care{}, lostNode(ctx, fmt.Errorf("it stopped in the middle: %w", err))
 		}
 		switch {
-		case p.Err != "":
-			return Care{}, errors.New(p.Err)
 		case p.Care != nil:
-			return *p.Care, nil
+			return *p.Care, p.failure()
 		case tell != nil:
 			tell(p.Done, p.Of)
 		}
