@@ -25,6 +25,14 @@ func KeyOf(s venti.Score) Key {
 	return sha256.Sum256(b)
 }
 
+// LastKey returns the last position of the keyspace, as the zero Key is the first.
+func LastKey() (k Key) {
+	for i := range k {
+		k[i] = 0xff
+	}
+	return k
+}
+
 // Compare returns -1, 0 or 1: whether a is closer to k than b, equal to it, or farther away.
 func (k Key) Compare(a, b Key) int {
 	for i := range k {

@@ -192,10 +192,7 @@ func TestWalk(t *testing.T) {
 	slices.SortFunc(all, func(a, b at) int {
 		return slices.Compare(append(a.key[:], byte(a.name.Index)), append(b.key[:], byte(b.name.Index)))
 	})
-	last := dhash.Key{}
-	for i := range last {
-		last[i] = 0xff
-	}
+	last := dhash.LastKey()
 	above := func(k dhash.Key) dhash.Key { // the next key
 		for i := len(k) - 1; i >= 0; i-- {
 			if k[i]++; k[i] != 0 {

@@ -125,9 +125,12 @@ func (s *Store) read(ctx context.Context, r row, buf []byte) ([]byte, error) {
 		encoded, err := s.readAt(r.name, r.loc, buf)
 		switch {
 		case errors.Is(err, arena.ErrGone) && try < 8: // moved since we looked
-			now, ok, ferr := s.find(ctx, r.name)
-			if ferr != nil || !ok {
-				return nil, errors.Join(ferr, errNone(r.name.Score))
+			now, ok, err := s.find(ctx, r.name)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				return nil, errNone(r.name.Score)
 			}
 			r = now
 			continue
@@ -216,11 +219,7 @@ func (s *Store) Walk(ctx context.Context, from, to dhash.Key, fn func(Held) erro
 // Bad calls fn for each fragment that is known to be damaged and that somebody claims, as the index has it, in the order
 // of positions: so that it can be made again and put. An error from fn ends the walk and is returned.
 func (s *Store) Bad(ctx context.Context, fn func(Held) error) error {
-	last := dhash.Key{}
-	for i := range last {
-		last[i] = 0xff
-	}
-	return s.walk(ctx, dhash.Key{}, last, func(r *row) bool { return r.bad && !r.claims.trash() }, fn)
+	return s.walk(ctx, dhash.Key{}, dhash.LastKey(), func(r *row) bool { return r.bad && !r.claims.trash() }, fn)
 }
 
 // walk calls fn for the fragments in a range that are wanted.

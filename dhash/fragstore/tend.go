@@ -147,16 +147,13 @@ func (s *Store) dropOrphans(ctx context.Context, orphans []dhash.Owner, env clai
 		return Use{}, err
 	}
 	defer func() { <-s.listing }()
-	var all dhash.Key
-	for i := range all {
-		all[i] = 0xff
-	}
+	changed := false
 	for _, o := range orphans {
 		need := s.pressure() - s.Free() - s.Stats().TrashBytes
 		if need <= 0 {
 			break
 		}
-		err := s.rows(ctx, dhash.Key{}, all, func(r *row) error {
+		err := s.rows(ctx, dhash.Key{}, dhash.LastKey(), func(r *row) error {
 			if _, has := r.claims.find(o); !has {
 				return nil
 			}
@@ -164,6 +161,7 @@ func (s *Store) dropOrphans(ctx context.Context, orphans []dhash.Owner, env clai
 			if err != nil || !ok {
 				return err
 			}
+			changed = true
 			s.x.FlushSoon()
 			if len(was.claims.of) == 1 && !was.bad {
 				dropped.add(1, was.size())
@@ -180,7 +178,7 @@ func (s *Store) dropOrphans(ctx context.Context, orphans []dhash.Owner, env clai
 		s.log.Warn("claims of an owner who is gone were dropped, for room is needed",
 			slog.String("owner", hex.EncodeToString(o[:])), slog.Int64("fragments", dropped.Fragments))
 	}
-	if dropped.Fragments == 0 {
+	if !changed {
 		return dropped, nil
 	}
 	return dropped, s.commit(ctx)

@@ -117,7 +117,9 @@ func (o owed) encode() []byte {
 	return seal(out)
 }
 
-func (o owed) write(dir string) error { return durable.WriteFile(filepath.Join(dir, owedFile), o.encode()) }
+func (o owed) write(dir string) error {
+	return durable.WriteFile(filepath.Join(dir, owedFile), o.encode())
+}
 
 // readOwed reads what is owed; what is damaged counts as missing.
 func readOwed(dir string) (owed, error) {
@@ -191,9 +193,7 @@ func spans(live []venti.Score, limit int) []span {
 		slices.SortFunc(s.scores, compare)
 		all = all[n:]
 		if len(all) == 0 {
-			for i := range s.to {
-				s.to[i] = 0xff
-			}
+			s.to = dhash.LastKey()
 			return append(out, s)
 		}
 		from = all[0].at

@@ -62,16 +62,6 @@ func (l *loop) Divert(ctx context.Context, to dhash.ID, d peer.Diversion) error 
 	return l.here.Divert(ctx, l.self, d)
 }
 
-// Copy sends a fragment to a member with its claims: see peer.Client.
-func (l *loop) Copy(ctx context.Context, to dhash.ID, claims []dhash.Claim, f *dhash.Fragment) (peer.Receipt, error) {
-	if to != l.self {
-		return l.Client.Copy(ctx, to, claims, f)
-	}
-	coding := f.Coding()
-	free, err := l.here.Copy(ctx, l.self, claims, f, coding)
-	return peer.Receipt{Free: free, Coding: coding}, err
-}
-
 // State brings a member an owner's statement: see peer.Client.
 func (l *loop) State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error) {
 	if to != l.self {

@@ -8,6 +8,7 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/dhash/peer"
+	"ventidhash/dhash/placement"
 	"ventidhash/venti"
 )
 
@@ -19,10 +20,6 @@ type holder struct {
 	reconcile func(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error)
 	state     func(ctx context.Context, from dhash.ID, statement []byte) ([]byte, error)
 }
-
-// slack is how many places beyond a code's Total a member may be from a block and still take a fragment of it: rosters
-// differ a little, and members that are full or gone are stepped over.
-func slack(c dhash.Code) int { return 8 + c.Total/2 }
 
 // Put implements peer.Handler.
 func (h *holder) Put(ctx context.Context, _ dhash.ID, c dhash.Claim, f *dhash.Fragment, coding dhash.Coding) (int64, error) {
@@ -37,7 +34,7 @@ func (h *holder) Put(ctx context.Context, _ dhash.ID, c dhash.Claim, f *dhash.Fr
 
 // responsible reports whether a member is near enough to a block to hold a fragment of it.
 func (h *holder) responsible(id dhash.ID, f *dhash.Fragment) bool {
-	return h.n.p.table().Responsible(id, dhash.KeyOf(f.Score), f.Code, slack(f.Code))
+	return h.n.p.table().Responsible(id, dhash.KeyOf(f.Score), f.Code, placement.Reach(f.Code))
 }
 
 // Copy implements peer.Handler. Who sends it is a member, and need not be near the block itself: it may be handing over
@@ -55,7 +52,8 @@ func (h *holder) Copy(ctx context.Context, _ dhash.ID, claims []dhash.Claim, f *
 
 // Challenge implements peer.Handler.
 func (h *holder) Challenge(ctx context.Context, _ dhash.ID, ch peer.Challenge) (*dhash.Leaf, error) {
-	encoded, _, err := h.n.store.Get(ctx, ch.Score, func(f fragstore.Held) bool { return f.Coding == ch.Coding && !f.Trash() }, nil)
+	claimed := func(f fragstore.Held) bool { return f.Coding == ch.Coding && !f.Trash() }
+	encoded, _, err := h.n.store.Get(ctx, ch.Score, claimed, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -125,5 +123,6 @@ func (h *holder) Claim(ctx context.Context, _ dhash.ID, o dhash.Owner, marks []p
 
 // Divert implements peer.Handler.
 func (h *holder) Divert(ctx context.Context, _ dhash.ID, d peer.Diversion) error {
-	return h.n.store.Divert(ctx, fragstore.Diversion{Name: fragstore.Name{Score: d.Score, Coding: d.Coding, Index: d.Index}, To: d.To})
+	name := fragstore.Name{Score: d.Score, Coding: d.Coding, Index: d.Index}
+	return h.n.store.Divert(ctx, fragstore.Diversion{Name: name, To: d.To})
 }

@@ -2,9 +2,12 @@ package placement
 
 import "ventidhash/dhash"
 
-// Slack is how many members beyond Total a writer diverts to, a holder accepts for, and a reader asks: what rosters may
-// differ by.
+// Slack is how many members beyond Total a writer diverts to, and a reader asks, at least: what rosters may differ by.
 const Slack = 4
+
+// Reach returns how many places beyond Total a member may be from a block and still take a fragment of it, and so how far
+// repair looks for them: rosters differ, on both sides, and members that are full or gone are stepped over.
+func Reach(c dhash.Code) int { return 2*Slack + c.Total/2 }
 
 // limits are the most fragments of a block that one host and one site may hold.
 type limits struct{ host, site int }

@@ -75,7 +75,7 @@ type tally struct {
 // order returns all members of a sight in the order of placement. Those after the first near are not among the members
 // that the table names so near to the block, and come last, by distance.
 func (t *tally) order() (list []placement.Member, near int) {
-	list = t.table.Holders(t.key, t.code, reach(t.code))
+	list = t.table.Holders(t.key, t.code, placement.Reach(t.code))
 	near = len(list)
 	in := make(map[dhash.ID]bool, near)
 	for _, m := range list {

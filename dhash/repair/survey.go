@@ -18,10 +18,6 @@ const (
 	maxRequests = 15  // under way at once
 )
 
-// reach returns how many members beyond Total are asked about a block: as many as a member may be from it and still
-// accept a fragment.
-func reach(c dhash.Code) int { return 2*placement.Slack + c.Total/2 }
-
 // A holding is a fragment that a member says it holds.
 type holding struct {
 	member placement.Member
@@ -117,10 +113,10 @@ func (r *Repairer) survey(ctx context.Context, items []*item) ([]sight, error) {
 // the wanted code, and the closest ones whatever their failure domains, which may have had a fragment before others of
 // their site came.
 func (r *Repairer) circle(table *placement.Table, k dhash.Key, it *item) []placement.Member {
-	list := table.Holders(k, it.Code, reach(it.Code))
-	more := table.Closest(k, it.Code.Total+reach(it.Code))
+	list := table.Holders(k, it.Code, placement.Reach(it.Code))
+	more := table.Closest(k, it.Code.Total+placement.Reach(it.Code))
 	if want := r.wanted(table, it.Code); Weaker(it.Code, want) {
-		more = append(more, table.Holders(k, want, reach(want))...)
+		more = append(more, table.Holders(k, want, placement.Reach(want))...)
 	}
 	in := map[dhash.ID]bool{r.cfg.Self: true}
 	return slices.DeleteFunc(append(list, more...), func(m placement.Member) bool {
