@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"ventidhash/bench/harness"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
+	"ventidhash/dhash/sim/years"
 	"ventidhash/venti"
 )
 
@@ -99,15 +99,10 @@ func (r *reader) finish(b *bench, scenario string) error {
 	return r.c.Close()
 }
 
-// bound says how many of the reads fail at most, with a confidence of 95 %: 3 of the attempts if none did (the rule of
-// three), and else the upper limit of the Poisson distribution's mean, by the approximation of Wilson and Hilferty.
+// bound says how many of the reads fail at most, with a confidence of 95 %.
 func bound(failed, attempts int) string {
 	if attempts == 0 {
 		return "all"
 	}
-	n, most := float64(failed+1), 3.0
-	if failed > 0 {
-		most = n * math.Pow(1-1/(9*n)+1.645/(3*math.Sqrt(n)), 3)
-	}
-	return fmt.Sprintf("%.2g of all", min(1, most/float64(attempts)))
+	return fmt.Sprintf("%.2g of all", years.UpperBound(failed, attempts, 0.95))
 }

@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"cmp"
 	"errors"
 	"time"
 )
@@ -30,17 +31,10 @@ func (l Limits) Validate() error {
 
 const day = 24 * time.Hour
 
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
-}
-
-func (l Limits) confirmAfter() time.Duration { return or(l.ConfirmAfter, day) }
-func (l Limits) startPause() time.Duration   { return or(l.StartPause, day) }
-func (l Limits) term() time.Duration         { return or(l.Term, 180*day) }
-func (l Limits) grace() time.Duration        { return or(l.Grace, 90*day) }
+func (l Limits) confirmAfter() time.Duration { return cmp.Or(l.ConfirmAfter, day) }
+func (l Limits) startPause() time.Duration   { return cmp.Or(l.StartPause, day) }
+func (l Limits) term() time.Duration         { return cmp.Or(l.Term, 180*day) }
+func (l Limits) grace() time.Duration        { return cmp.Or(l.Grace, 90*day) }
 
 const (
 	// MinBraked is how many claims an owner can give up in a day without a confirmation, however few it has.

@@ -141,7 +141,7 @@ func (c *churn) next() Event {
 	return e
 }
 
-// site returns the site of a slot, and whether it has one that is down.
+// dark reports whether a slot has a site, and that is down.
 func (c *churn) dark(i int32) bool { return len(c.down) > 0 && c.down[int(i)%len(c.down)] }
 
 // step lets the next thing happen. If the members notice, it is in ready.

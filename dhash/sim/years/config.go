@@ -1,6 +1,7 @@
 package years
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -83,39 +84,31 @@ type Lines struct {
 	Urgent int // fragments present at which Repair of them are made up for at once; negative: never; 0: Code.UrgentLine
 }
 
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}
-
 // withDefaults returns c with all that is left out filled in.
 func (c Config) withDefaults() Config {
-	c.Members = or(c.Members, 1000)
+	c.Members = cmp.Or(c.Members, 1000)
 	if len(c.Trace) > 0 {
 		c.Members = founders(c.Trace)
 	}
-	c.Blocks = or(c.Blocks, 100_000)
-	c.Block = or(c.Block, 1<<20)
-	c.Duration = or(c.Duration, Year)
-	c.Code = or(c.Code, codec.Policy{}.Code(c.Members, false))
-	c.Grace = max(0, or(c.Grace, Day))
-	c.Interval = or(c.Interval, 6*time.Hour)
-	c.Rate = or(c.Rate, 1<<20)
-	c.Uplink = or(c.Uplink, 8<<20)
-	c.Release = or(c.Release, brakePart)
-	c.Reads = max(0, or(c.Reads, 1_000_000))
+	c.Blocks = cmp.Or(c.Blocks, 100_000)
+	c.Block = cmp.Or(c.Block, 1<<20)
+	c.Duration = cmp.Or(c.Duration, Year)
+	c.Code = cmp.Or(c.Code, codec.Policy{}.Code(c.Members, false))
+	c.Grace = max(0, cmp.Or(c.Grace, Day))
+	c.Interval = cmp.Or(c.Interval, 6*time.Hour)
+	c.Rate = cmp.Or(c.Rate, 1<<20)
+	c.Uplink = cmp.Or(c.Uplink, 8<<20)
+	c.Release = cmp.Or(c.Release, brakePart)
+	c.Reads = max(0, cmp.Or(c.Reads, 1_000_000))
 	if c.Lines != (Lines{}) {
-		c.Lines.Repair = or(c.Lines.Repair, c.Code.Threshold())
-		c.Lines.Urgent = or(c.Lines.Urgent, c.Code.UrgentLine())
+		c.Lines.Repair = cmp.Or(c.Lines.Repair, c.Code.Threshold())
+		c.Lines.Urgent = cmp.Or(c.Lines.Urgent, c.Code.UrgentLine())
 	}
-	c.Churn.Availability = or(c.Churn.Availability, 0.9)
-	c.Churn.Session = or(c.Churn.Session, 8*time.Hour)
-	c.Churn.Shape = or(c.Churn.Shape, 1)
-	c.Churn.Lifetime = or(c.Churn.Lifetime, Year)
-	c.Churn.SiteOutage = or(c.Churn.SiteOutage, 4*time.Hour)
+	c.Churn.Availability = cmp.Or(c.Churn.Availability, 0.9)
+	c.Churn.Session = cmp.Or(c.Churn.Session, 8*time.Hour)
+	c.Churn.Shape = cmp.Or(c.Churn.Shape, 1)
+	c.Churn.Lifetime = cmp.Or(c.Churn.Lifetime, Year)
+	c.Churn.SiteOutage = cmp.Or(c.Churn.SiteOutage, 4*time.Hour)
 	return c
 }
 
