@@ -29,14 +29,11 @@ func (b *bench) tree() dataset.Set {
 // was there in the beginning.
 func (b *bench) replaced(ctx context.Context) (err error) {
 	const name = "replaced"
-	p, err := b.open(ctx, briskGrace, briskSweep, unlimited)
+	p, err := b.begin(ctx, briskGrace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.keep(ctx, b.tree()); err != nil {
-		return err
-	}
 	r, err := p.reader(ctx, b.readers)
 	if err != nil {
 		return err

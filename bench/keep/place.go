@@ -57,6 +57,18 @@ func (b *bench) open(ctx context.Context, grace, sweep time.Duration, rate strin
 	return p, nil
 }
 
+// begin opens a place whose members are gone after the grace period, and keeps Go's tree there.
+func (b *bench) begin(ctx context.Context, grace time.Duration) (*place, error) {
+	p, err := b.open(ctx, grace, briskSweep, unlimited)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.keep(ctx, b.tree()); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
 // close ends the members, and removes all.
 func (p *place) close() error {
 	var err error

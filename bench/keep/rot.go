@@ -21,14 +21,11 @@ const rotEvery = 512 << 10
 // rot flips bits anywhere in the members' segments, round after round; each time all is scrubbed, swept and repaired.
 func (b *bench) rot(ctx context.Context) (err error) {
 	const name = "rot"
-	p, err := b.open(ctx, longGrace, briskSweep, unlimited)
+	p, err := b.begin(ctx, longGrace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.keep(ctx, b.tree()); err != nil {
-		return err
-	}
 	dice := rand.New(rand.NewPCG(1, 3))
 	flipped, unreadable := 0, 0
 	var worst int64

@@ -141,7 +141,7 @@ func (a Answer) Encode() []byte {
 	b := []byte{version, byte(a.Verdict), byte(a.Reason)}
 	b = venti.AppendUint(b, a.Number)
 	for _, t := range []time.Time{a.Now, a.Until, a.Kept} {
-		b = appendTime(b, t)
+		b = venti.AppendSeconds(b, t)
 	}
 	for _, n := range []int64{a.Fragments, a.Bytes, a.Claims, a.ClaimBytes} {
 		b = venti.AppendUint(b, uint64(n))
@@ -154,7 +154,7 @@ func ParseAnswer(b []byte) (Answer, error) {
 	d := venti.NewDecoder(b)
 	decodeVersion(d)
 	a := Answer{Verdict: Verdict(d.Byte()), Reason: Reason(d.Byte()), Number: d.Uint(maxNumber)}
-	a.Now, a.Until, a.Kept = decodeTime(d), decodeTime(d), decodeTime(d)
+	a.Now, a.Until, a.Kept = d.Seconds(), d.Seconds(), d.Seconds()
 	for _, n := range []*int64{&a.Fragments, &a.Bytes, &a.Claims, &a.ClaimBytes} {
 		*n = int64(d.Uint(maxCount))
 	}
@@ -181,7 +181,7 @@ func appendPending(b []byte, list []Pending) []byte {
 		p := &list[i]
 		b = append(b, p.Hash[:]...)
 		b = venti.AppendUint(b, p.Number)
-		b = appendTime(b, p.Since)
+		b = venti.AppendSeconds(b, p.Since)
 		b = venti.AppendUint(b, uint64(p.Fragments))
 		b = venti.AppendUint(b, uint64(p.Bytes))
 		if p.Confirmed {
@@ -199,7 +199,7 @@ func decodePending(d *venti.Decoder) (list []Pending) {
 		d.Fail(fmt.Errorf("%d statements wait, more than %d", n, MaxPending))
 	}
 	for i := 0; i < n && d.Err() == nil; i++ {
-		p := Pending{Hash: dhash.Hash(d.Fixed(32)), Number: d.Uint(maxNumber), Since: decodeTime(d),
+		p := Pending{Hash: dhash.Hash(d.Fixed(32)), Number: d.Uint(maxNumber), Since: d.Seconds(),
 			Fragments: int64(d.Uint(maxCount)), Bytes: int64(d.Uint(maxCount))}
 		switch v := d.Byte(); {
 		case v > 1:

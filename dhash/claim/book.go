@@ -56,10 +56,10 @@ func NewBook(o dhash.Owner, now time.Time) Book { return Book{Owner: o, Since: n
 // Encode returns the encoding of b.
 func (b *Book) Encode() []byte {
 	out := append([]byte{version}, b.Owner[:]...)
-	out = appendTime(out, b.Since)
-	out = appendTime(out, b.Heartbeat)
+	out = venti.AppendSeconds(out, b.Since)
+	out = venti.AppendSeconds(out, b.Heartbeat)
 	out = venti.AppendUint(out, b.Number)
-	out = appendTime(out, b.Lapsed)
+	out = venti.AppendSeconds(out, b.Lapsed)
 	out = append(out, b.Begun[:]...)
 	out = appendPending(out, b.Pending)
 	out = append(out, byte(len(b.Settled)))
@@ -83,8 +83,8 @@ func ParseBook(in []byte) (Book, error) {
 		return Book{}, err
 	}
 	decodeVersion(d)
-	b := Book{Owner: dhash.Owner(d.Fixed(32)), Since: decodeTime(d), Heartbeat: decodeTime(d), Number: d.Uint(maxNumber),
-		Lapsed: decodeTime(d), Begun: dhash.Hash(d.Fixed(32)), Pending: decodePending(d)}
+	b := Book{Owner: dhash.Owner(d.Fixed(32)), Since: d.Seconds(), Heartbeat: d.Seconds(), Number: d.Uint(maxNumber),
+		Lapsed: d.Seconds(), Begun: dhash.Hash(d.Fixed(32)), Pending: decodePending(d)}
 	n := int(d.Byte())
 	if n > maxSettled {
 		d.Fail(fmt.Errorf("%d statements were carried out, more than %d", n, maxSettled))
@@ -96,7 +96,7 @@ func ParseBook(in []byte) (Book, error) {
 		d.Fail(fmt.Errorf("%d hours, more than %d", n, maxTallies))
 	}
 	for i := 0; i < n && d.Err() == nil; i++ {
-		t := Tally{int64(d.Uint(maxTime)), int64(d.Uint(maxCount))}
+		t := Tally{int64(d.Uint(venti.MaxSeconds)), int64(d.Uint(maxCount))}
 		if i > 0 && b.Tally[i-1].Hour >= t.Hour {
 			d.Fail(errors.New("hours are not in order"))
 		}

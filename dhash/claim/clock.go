@@ -146,11 +146,11 @@ func (c *Clock) UpFor(from, to time.Time) (d time.Duration) {
 
 // Encode returns what a Clock is on the disk: all but what is this process's.
 func (c *Clock) Encode() []byte {
-	b := appendTime([]byte{version}, c.Last)
+	b := venti.AppendSeconds([]byte{version}, c.Last)
 	b = venti.AppendUint(b, uint64(len(c.Up)))
 	for _, s := range c.Up {
-		b = appendTime(b, s.From)
-		b = appendTime(b, s.To)
+		b = venti.AppendSeconds(b, s.From)
+		b = venti.AppendSeconds(b, s.To)
 	}
 	return seal(b)
 }
@@ -162,9 +162,9 @@ func ParseClock(b []byte) (*Clock, error) {
 		return nil, err
 	}
 	decodeVersion(d)
-	c := &Clock{Last: decodeTime(d)}
+	c := &Clock{Last: d.Seconds()}
 	for n, i := int(d.Uint(maxSpans)), 0; i < n && d.Err() == nil; i++ {
-		s := Span{decodeTime(d), decodeTime(d)}
+		s := Span{d.Seconds(), d.Seconds()}
 		if s.To.Before(s.From) || s.To.After(c.Last) || s.From.IsZero() || i > 0 && !s.From.After(c.Up[i-1].To) {
 			d.Fail(errors.New("spans are not in order"))
 		}

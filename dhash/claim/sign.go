@@ -50,13 +50,13 @@ func (s *Statement) appendBody(b []byte) []byte {
 	b = append(b, s.Owner[:]...)
 	b = venti.AppendBytes(b, string(s.Lender))
 	b = venti.AppendUint(b, s.Number)
-	b = appendTime(b, s.Date)
+	b = venti.AppendSeconds(b, s.Date)
 	switch s.Kind {
 	case Release:
-		b = appendTime(b, s.Before)
+		b = venti.AppendSeconds(b, s.Before)
 		b = s.appendScores(b)
 	case Retain:
-		b = appendTime(b, s.Before)
+		b = venti.AppendSeconds(b, s.Before)
 		b = append(b, s.From[:]...)
 		b = append(b, s.To[:]...)
 		b = s.appendScores(b)
@@ -111,13 +111,13 @@ func decode(b []byte) (*Statement, error) {
 	s.Owner = dhash.Owner(d.Fixed(len(s.Owner)))
 	s.Lender = dhash.ID(d.Bytes(maxLender))
 	s.Number = d.Uint(maxNumber)
-	s.Date = decodeTime(d)
+	s.Date = d.Seconds()
 	switch s.Kind {
 	case Release:
-		s.Before = decodeTime(d)
+		s.Before = d.Seconds()
 		s.decodeScores(d)
 	case Retain:
-		s.Before = decodeTime(d)
+		s.Before = d.Seconds()
 		s.From, s.To = dhash.Key(d.Fixed(len(s.From))), dhash.Key(d.Fixed(len(s.To)))
 		s.decodeScores(d)
 	case Confirmation:

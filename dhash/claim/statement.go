@@ -76,8 +76,7 @@ type Statement struct {
 
 const (
 	maxNumber = 1<<63 - 1
-	maxLender = 128     // bytes of a member's id
-	maxTime   = 1 << 40 // seconds since 1970: some 34,800 years
+	maxLender = 128 // bytes of a member's id
 )
 
 // validate returns an error if s cannot be what its kind says.
@@ -131,26 +130,10 @@ func (s *Statement) Covers(k dhash.Key) bool {
 	return bytes.Compare(s.From[:], k[:]) <= 0 && bytes.Compare(k[:], s.To[:]) <= 0
 }
 
-// checkTime refuses a time that appendTime would not keep.
+// checkTime refuses a time that venti.AppendSeconds would not keep.
 func checkTime(what string, t time.Time) error {
-	if s := t.Unix(); t.IsZero() || s <= 0 || s > maxTime || t.Nanosecond() != 0 {
+	if s := t.Unix(); t.IsZero() || s <= 0 || s > venti.MaxSeconds || t.Nanosecond() != 0 {
 		return fmt.Errorf("%s %v is not in whole seconds after 1970", what, t)
 	}
 	return nil
-}
-
-// appendTime appends a time in whole seconds since 1970; the zero time is 0.
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
-	return venti.AppendUint(b, uint64(min(max(t.Unix(), 1), maxTime)))
-}
-
-func decodeTime(d *venti.Decoder) time.Time {
-	s := d.Uint(maxTime)
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(s), 0).UTC()
 }

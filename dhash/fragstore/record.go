@@ -22,8 +22,6 @@ const (
 	// time.
 	markedSize = len(dhash.Owner{}) + len(dhash.Claim{}.Mark)
 	claimSize  = markedSize + 6
-
-	maxTime = 1 << 40 // seconds since 1970
 )
 
 // claims says who needs a fragment.
@@ -47,7 +45,7 @@ func (c claims) has(claim dhash.Claim, now int64) bool {
 
 // with returns the claims with claim, made now, in place of one of the same owner if there is any.
 func (c claims) with(claim dhash.Claim, now int64) claims {
-	now = min(max(now, 0), maxTime)
+	now = min(max(now, 0), venti.MaxSeconds)
 	i, ok := c.find(claim.Owner)
 	if ok {
 		left := claims{of: slices.Clone(c.of), at: slices.Clone(c.at)}
@@ -113,7 +111,7 @@ func decodeClaims(d *venti.Decoder) (c claims) {
 		var claim dhash.Claim
 		copy(claim.Owner[:], d.Fixed(len(claim.Owner)))
 		copy(claim.Mark[:], d.Fixed(len(claim.Mark)))
-		at := int64(d.Uint(maxTime))
+		at := int64(d.Uint(venti.MaxSeconds))
 		if d.Err() != nil {
 			return claims{}
 		}

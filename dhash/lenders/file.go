@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/zeebo/blake3"
 
@@ -23,7 +22,6 @@ const (
 	waitingDir  = "waiting"
 
 	maxID      = 128
-	maxTime    = 1 << 40
 	maxNumber  = 1<<63 - 1
 	maxLenders = 1 << 14
 	maxOwed    = 1 << 20 // scores in all batches
@@ -57,9 +55,9 @@ func parseLenders(b []byte) ([]Lender, error) {
 	n := d.Uint(maxLenders)
 	var list []Lender
 	for i := uint64(0); i < n && d.Err() == nil; i++ {
-		r := Lender{ID: dhash.ID(d.Bytes(maxID)), Sent: d.Uint(maxNumber), Heard: decodeTime(d), Now: decodeTime(d),
-			Kept: decodeTime(d), Claims: int64(d.Uint(maxNumber)), Bytes: int64(d.Uint(maxNumber)), Told: d.Uint(maxNumber),
-			Retained: decodeTime(d)}
+		r := Lender{ID: dhash.ID(d.Bytes(maxID)), Sent: d.Uint(maxNumber), Heard: d.Seconds(), Now: d.Seconds(),
+			Kept: d.Seconds(), Claims: int64(d.Uint(maxNumber)), Bytes: int64(d.Uint(maxNumber)), Told: d.Uint(maxNumber),
+			Retained: d.Seconds()}
 		switch other := d.Byte(); {
 		case other > 1:
 			d.Fail(fmt.Errorf("other is %d", other))
@@ -80,10 +78,10 @@ func encodeLenders(list []Lender) []byte {
 		r := &list[i]
 		out = venti.AppendBytes(out, string(r.ID))
 		out = venti.AppendUint(out, r.Sent)
-		out = appendTime(appendTime(appendTime(out, r.Heard), r.Now), r.Kept)
+		out = venti.AppendSeconds(venti.AppendSeconds(venti.AppendSeconds(out, r.Heard), r.Now), r.Kept)
 		out = venti.AppendUint(out, uint64(max(0, r.Claims)))
 		out = venti.AppendUint(out, uint64(max(0, r.Bytes)))
-		out = appendTime(venti.AppendUint(out, r.Told), r.Retained)
+		out = venti.AppendSeconds(venti.AppendUint(out, r.Told), r.Retained)
 		if r.Other {
 			out = append(out, 1)
 		} else {
@@ -121,21 +119,6 @@ func unseal(b []byte) (*venti.Decoder, error) {
 		d.Fail(fmt.Errorf("version %d is not known to this program", v))
 	}
 	return d, nil
-}
-
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
-	return venti.AppendUint(b, uint64(min(max(t.Unix(), 1), maxTime)))
-}
-
-func decodeTime(d *venti.Decoder) time.Time {
-	s := d.Uint(maxTime)
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(s), 0).UTC()
 }
 
 // readFile reads a file of at most limit bytes; nil if there is none, and an empty one, which is as good as damaged, if it

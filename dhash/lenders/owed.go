@@ -108,7 +108,7 @@ func (o owed) encode() []byte {
 	out := venti.AppendUint([]byte{version}, o.last)
 	out = venti.AppendUint(out, uint64(len(o.batches)))
 	for _, b := range o.batches {
-		out = appendTime(venti.AppendUint(out, b.number), b.after)
+		out = venti.AppendSeconds(venti.AppendUint(out, b.number), b.after)
 		out = venti.AppendUint(out, uint64(len(b.scores)))
 		for i := range b.scores {
 			out = append(out, b.scores[i][:]...)
@@ -143,7 +143,7 @@ func parseOwed(in []byte) (o owed, err error) {
 	n := d.Uint(maxBatches)
 	last, left := uint64(0), uint64(maxOwed)
 	for i := uint64(0); i < n && d.Err() == nil; i++ {
-		b := batch{number: d.Uint(o.last), after: decodeTime(d)}
+		b := batch{number: d.Uint(o.last), after: d.Seconds()}
 		count := d.Uint(left)
 		raw := d.Fixed(int(count) * venti.ScoreSize)
 		if d.Err() != nil {

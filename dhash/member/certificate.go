@@ -92,15 +92,15 @@ func (c *Certificate) validate() error {
 func (c *Certificate) body(b []byte) []byte {
 	b = append(b, certificateVersion, byte(c.Role))
 	b = append(b, c.Subject[:]...)
-	b = appendSeconds(b, c.Issued)
-	b = appendSeconds(b, c.Expires)
+	b = venti.AppendSeconds(b, c.Issued)
+	b = venti.AppendSeconds(b, c.Expires)
 	b = venti.AppendUint(b, uint64(c.Uses))
 	return venti.AppendBytes(b, c.Label)
 }
 
 func decodeCertificate(d *venti.Decoder) Certificate {
 	decodeVersion(d, certificateVersion)
-	c := Certificate{Role: Role(d.Byte()), Subject: decodeKey(d), Issued: decodeSeconds(d), Expires: decodeSeconds(d)}
+	c := Certificate{Role: Role(d.Byte()), Subject: decodeKey(d), Issued: d.Seconds(), Expires: d.Seconds()}
 	c.Uses = int(d.Uint(MaxUses))
 	c.Label = string(d.Bytes(maxName))
 	c.Signature = decodeSignature(d)

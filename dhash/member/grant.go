@@ -46,7 +46,7 @@ func (g *Grant) validate() error {
 func (g *Grant) body() []byte {
 	b := append([]byte{grantVersion}, g.Owner[:]...)
 	b = append(b, g.Peer[:]...)
-	return appendSeconds(b, g.Expires)
+	return venti.AppendSeconds(b, g.Expires)
 }
 
 // Encode returns the encoding of g.
@@ -57,7 +57,7 @@ func (g *Grant) Encode() []byte { return append(g.body(), g.Signature[:]...) }
 func ParseGrant(b []byte, swarm SwarmID, peer PublicKey, now time.Time) (*Grant, error) {
 	d := venti.NewDecoder(b)
 	decodeVersion(d, grantVersion)
-	g := &Grant{Owner: dhash.Owner(d.Fixed(len(dhash.Owner{}))), Peer: decodeKey(d), Expires: decodeSeconds(d)}
+	g := &Grant{Owner: dhash.Owner(d.Fixed(len(dhash.Owner{}))), Peer: decodeKey(d), Expires: d.Seconds()}
 	g.Signature = decodeSignature(d)
 	err := d.Finish()
 	if err == nil {

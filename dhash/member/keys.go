@@ -90,33 +90,14 @@ func (l label) verify(key PublicKey, swarm SwarmID, body []byte, sig [ed25519.Si
 	return ed25519.Verify(key[:], l.message(swarm, body), sig[:])
 }
 
-const (
-	maxTime = 1 << 40 // seconds since 1970: some 34,800 years
-	maxName = 64      // bytes of a name or label
-)
+const maxName = 64 // bytes of a name or label
 
-// appendSeconds appends a time in whole seconds since 1970; the zero time is 0.
-func appendSeconds(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
-	return venti.AppendUint(b, uint64(t.Unix()))
-}
-
-func decodeSeconds(d *venti.Decoder) time.Time {
-	s := d.Uint(maxTime)
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.Unix(int64(s), 0).UTC()
-}
-
-// checkTime says whether t survives appendSeconds.
+// checkTime says whether t survives venti.AppendSeconds.
 func checkTime(t time.Time) error {
 	if t.IsZero() {
 		return nil
 	}
-	if s := t.Unix(); s <= 0 || s > maxTime || t.Nanosecond() != 0 {
+	if s := t.Unix(); s <= 0 || s > venti.MaxSeconds || t.Nanosecond() != 0 {
 		return fmt.Errorf("time %v is not in whole seconds after 1970", t)
 	}
 	return nil

@@ -129,7 +129,7 @@ func (m *Manifest) body() []byte {
 	for _, id := range m.Bans {
 		b = append(b, id[len(idPrefix):]...)
 	}
-	return appendSeconds(b, m.Time)
+	return venti.AppendSeconds(b, m.Time)
 }
 
 // Encode returns the encoding of m, which is valid and signed.
@@ -151,7 +151,7 @@ func ParseManifest(b []byte, swarm PublicKey) (*Manifest, error) {
 	for range d.Uint(min(MaxBans, uint64(d.Len()/len(PublicKey{})))) {
 		m.Bans = append(m.Bans, decodeKey(d).ID())
 	}
-	m.Time = decodeSeconds(d)
+	m.Time = d.Seconds()
 	m.Signature = decodeSignature(d)
 	if err := d.Finish(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrManifest, err)

@@ -132,7 +132,7 @@ func (r *Record) Sign(key ed25519.PrivateKey, swarm SwarmID, now time.Time) erro
 func (r *Record) body() []byte {
 	b := append([]byte{recordVersion}, r.Subject[:]...)
 	b = venti.AppendUint(b, r.Sequence)
-	b = appendSeconds(b, r.Time)
+	b = venti.AppendSeconds(b, r.Time)
 	b = append(b, byte(r.State))
 	b = venti.AppendUint(b, uint64(r.Capacity))
 	b = venti.AppendUint(b, uint64(r.Free))
@@ -169,7 +169,7 @@ func decodeRecord(b []byte) (*Record, error) {
 	}
 	d := venti.NewDecoder(b)
 	decodeVersion(d, recordVersion)
-	r := &Record{Subject: decodeKey(d), Sequence: d.Uint(maxSequence), Time: decodeSeconds(d)}
+	r := &Record{Subject: decodeKey(d), Sequence: d.Uint(maxSequence), Time: d.Seconds()}
 	r.State = State(d.Byte())
 	r.Capacity = int64(d.Uint(maxBytes))
 	r.Free = int64(d.Uint(maxBytes))

@@ -55,7 +55,7 @@ func (r *Roster) encode() []byte {
 	b = append(b, r.swarm[:]...)
 	b = venti.AppendUint(b, uint64(len(r.sorted)))
 	for _, e := range r.sorted {
-		b = appendSeconds(b, e.seen)
+		b = venti.AppendSeconds(b, e.seen)
 		b = venti.AppendBytes(b, e.raw)
 	}
 	b = venti.AppendUint(b, uint64(r.uses.total))
@@ -127,7 +127,7 @@ func (r *Roster) decode(body []byte, now time.Time) error {
 	}
 	var all []saved
 	for range d.Uint(uint64(r.cfg.Members)) {
-		all = append(all, saved{decodeSeconds(d), append([]byte(nil), d.Bytes(MaxRecord)...)})
+		all = append(all, saved{d.Seconds(), append([]byte(nil), d.Bytes(MaxRecord)...)})
 		if d.Err() != nil {
 			break
 		}

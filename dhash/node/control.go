@@ -210,6 +210,21 @@ func (c *control) session(w http.ResponseWriter, r *http.Request) *gateway.Gatew
 	return g
 }
 
+// about returns the session that a request is for, and the blocks that it is about; nil if it said that there is no such
+// session, or that the scores are not right.
+func (c *control) about(w http.ResponseWriter, r *http.Request, most int) (*gateway.Gateway, []venti.Score) {
+	g := c.session(w, r)
+	if g == nil {
+		return nil, nil
+	}
+	scores, err := readScores(r.Body, most)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return nil, nil
+	}
+	return g, scores
+}
+
 func (c *control) report(w http.ResponseWriter, r *http.Request) {
 	if g := c.session(w, r); g != nil {
 		answer(w, told{g.Report(), g.Counts()})
@@ -222,19 +237,14 @@ type told struct {
 	Counts gateway.Counts
 }
 
-// survey reads scores, and answers with a line of JSON for each.
+// survey reads scores, and answers with what the holders of each say.
 func (c *control) survey(w http.ResponseWriter, r *http.Request) {
-	g := c.session(w, r)
+	g, scores := c.about(w, r, maxSurvey)
 	if g == nil {
 		return
 	}
-	scores, err := readScores(r.Body, maxSurvey)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
 	states := make([]gateway.State, 0, len(scores))
-	err = g.Survey(r.Context(), scores, func(st gateway.State) error {
+	err := g.Survey(r.Context(), scores, func(st gateway.State) error {
 		states = append(states, st)
 		return nil
 	})

@@ -66,17 +66,12 @@ func (l *proofLine) proof() (gateway.Proof, error) {
 
 // prove reads scores, and answers with what the holders of each could prove.
 func (c *control) prove(w http.ResponseWriter, r *http.Request) {
-	g := c.session(w, r)
+	g, scores := c.about(w, r, maxProve)
 	if g == nil {
 		return
 	}
-	scores, err := readScores(r.Body, maxProve)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
 	lines := make([]proofLine, 0, len(scores))
-	err = g.Prove(r.Context(), scores, func(p gateway.Proof) error {
+	err := g.Prove(r.Context(), scores, func(p gateway.Proof) error {
 		lines = append(lines, lineOf(p))
 		return nil
 	})

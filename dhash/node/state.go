@@ -75,13 +75,8 @@ func (c *control) state(w http.ResponseWriter, r *http.Request) {
 
 // renew reads scores, and answers which of the blocks are there, claimed anew.
 func (c *control) renew(w http.ResponseWriter, r *http.Request) {
-	g := c.session(w, r)
+	g, scores := c.about(w, r, maxSurvey)
 	if g == nil {
-		return
-	}
-	scores, err := readScores(r.Body, maxSurvey)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	has, err := g.Renew(r.Context(), scores)
