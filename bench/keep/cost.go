@@ -91,8 +91,9 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	read, written := c.Repair.Read-before.Repair.Read, c.Repair.Written-before.Repair.Written
 	part := float64(together) * float64(1<<30) / float64(gone) // from what was lost to five GiB
 	b.note(name, "lost", "%d of %d members with %s in all, and %d empty ones joined", together, b.members, mib(gone), together)
-	b.check(s.kept(), name, "made up for", "%d fragments made and %d handed over in %.1f s; %s read, %s written; a member with 1 GiB: %.0f s, %s read, %s written",
-		c.Repair.Made, c.Repair.HandedOff, took.Seconds(), mib(read), mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
+	b.check(s.kept(), name, "made up for", "%d fragments made and %d handed over in %.1f s; %s read, %s written; "+
+		"a member with 1 GiB: %.0f s, %s read, %s written", c.Repair.Made, c.Repair.HandedOff, took.Seconds(), mib(read),
+		mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
 		mib(int64(float64(written)*part/together)))
 	if err := harness.Sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
 		return err
@@ -102,8 +103,8 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		return err
 	}
 	ratio := during.Seconds() / quiet.Seconds()
-	b.check(n+m == 0 && ratio <= slowdown, name, "restore while repairs go on", "%.2f s, %.2f s afterwards: %.2f times; %d differences; "+
-		"%s of the repairs meanwhile, at %s/s a member", during.Seconds(), quiet.Seconds(), ratio, n+m,
+	b.check(n+m == 0 && ratio <= slowdown, name, "restore while repairs go on", "%.2f s, %.2f s afterwards: %.2f times; "+
+		"%d differences; %s of the repairs meanwhile, at %s/s a member", during.Seconds(), quiet.Seconds(), ratio, n+m,
 		mib(busy.Repair.Read+busy.Repair.Written-before.Repair.Read-before.Repair.Written), b.rate)
 	return nil
 }
@@ -164,10 +165,13 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	}
 	bytes := float64(c.Swept.Bytes) / float64(b.members) // of a round of one member
 	each := (full - empty) * sweep.Seconds() / keys      // of CPU, for a key in a round
-	b.note(name, "keys a member", "%.0f, swept every %v: %.0f bytes a round, %.0f bytes/s", keys, sweep, bytes, bytes/sweep.Seconds())
-	b.note(name, "CPU a member", "%.2f %% of a core with no keys, %.2f %% with these: %.1f µs a key and round", 100*empty, 100*full, 1e6*each)
+	b.note(name, "keys a member", "%.0f, swept every %v: %.0f bytes a round, %.0f bytes/s", keys, sweep, bytes,
+		bytes/sweep.Seconds())
+	b.note(name, "CPU a member", "%.2f %% of a core with no keys, %.2f %% with these: %.1f µs a key and round", 100*empty,
+		100*full, 1e6*each)
 	regions := math.Ceil(manyKeys / region)
-	b.note(name, "10⁶ keys, swept every 6 h", "%.2f bytes/s = bytes a round × ⌈10⁶/65,536⌉ regions / 6 h; at most %.3f %% of a core = CPU a key × 10⁶ / 6 h",
+	b.note(name, "10⁶ keys, swept every 6 h", "%.2f bytes/s = bytes a round × ⌈10⁶/65,536⌉ regions / 6 h; "+
+		"at most %.3f %% of a core = CPU a key × 10⁶ / 6 h",
 		bytes*regions/realSweep.Seconds(), 100*each*manyKeys/realSweep.Seconds())
 	return nil
 }

@@ -47,26 +47,27 @@ func (b *bench) rot(ctx context.Context) (err error) {
 			return err
 		}
 		unreadable += s.Unreadable
-		worst = max(worst, s.short())
+		short := s.short()
+		worst = max(worst, short)
 		took, s, err := p.becomes(ctx, 2*time.Minute, safety.kept)
 		if err != nil {
 			return err
 		}
-		harness.Say("%s: round %d of %d: %d blocks were short, and %d are %.1f s after the scrub", name, round+1, b.rounds, worst, s.short(),
-			took.Seconds())
+		harness.Say("%s: round %d of %d: %d blocks were short, and %d are %.1f s after the scrub", name, round+1, b.rounds,
+			short, s.short(), took.Seconds())
 	}
 	c, err := p.care(ctx)
 	if err != nil {
 		return err
 	}
-	b.check(c.Scrubbed.Damaged > 0, name, "the scrub found", "damage %d times, some of it again in later rounds; %d bits flipped in %d rounds",
-		c.Scrubbed.Damaged, flipped, b.rounds)
+	b.check(c.Scrubbed.Damaged > 0, name, "the scrub found", "damage %d times, some of it again in later rounds; "+
+		"%d bits flipped in %d rounds", c.Scrubbed.Damaged, flipped, b.rounds)
 	s, err := p.safety(ctx)
 	if err != nil {
 		return err
 	}
-	b.check(s.kept() && unreadable == 0, name, "blocks short in the end", "%d of %d; %d at once at the worst, none unreadable: %v; %d fragments made",
-		s.short(), s.Blocks, worst, unreadable == 0, c.Repair.Made)
+	b.check(s.kept() && unreadable == 0, name, "blocks short in the end", "%d of %d; %d at once at the worst, "+
+		"none unreadable: %v; %d fragments made", s.short(), s.Blocks, worst, unreadable == 0, c.Repair.Made)
 	return b.whole(ctx, p, name)
 }
 

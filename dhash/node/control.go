@@ -169,7 +169,8 @@ func (c *control) blocks(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Time{})
-	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\nVdh-Session: %s\r\n\r\n", upgrade, id)
+	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"+
+		"Upgrade: %s\r\nVdh-Session: %s\r\n\r\n", upgrade, id)
 	if err != nil {
 		return
 	}

@@ -148,8 +148,8 @@ func (n *Node) open(ctx context.Context) (err error) {
 // info is what this member says about itself.
 func (n *Node) info() member.Info {
 	st := n.store.Stats()
-	i := member.Info{Name: n.cfg.Name, Domain: n.cfg.Domain, Program: n.cfg.Program, State: member.Active, Capacity: n.cfg.Capacity,
-		Free: min(st.Free, n.cfg.Capacity)}
+	i := member.Info{Name: n.cfg.Name, Domain: n.cfg.Domain, Program: n.cfg.Program, State: member.Active,
+		Capacity: n.cfg.Capacity, Free: min(st.Free, n.cfg.Capacity)}
 	switch {
 	case n.cfg.Retire:
 		i.State = member.Retiring

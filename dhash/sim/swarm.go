@@ -185,8 +185,8 @@ func (s *Swarm) start(i int) {
 		s.t.Fatal(err)
 	}
 	n, err := node.Open(s.t.Context(), node.Config{Folder: folder, Host: h, NoSocket: true, Name: fmt.Sprint("member ", i),
-		Domain: s.cfg.Domain(i), Capacity: s.cfg.Capacity, Program: "sim", Upkeep: s.cfg.Upkeep, Retire: m.leaves, Refill: m.refills,
-		Log: s.cfg.Log.With("member", i)})
+		Domain: s.cfg.Domain(i), Capacity: s.cfg.Capacity, Program: "sim", Upkeep: s.cfg.Upkeep, Retire: m.leaves,
+		Refill: m.refills, Log: s.cfg.Log.With("member", i)})
 	if err != nil {
 		s.t.Fatalf("member %d: %v", i, err)
 	}

@@ -226,7 +226,7 @@ func (r *run) handOff(b int32) {
 		expected[i] = placed(order[i].ID)
 	}
 	holders := s.holders(b)
-	rank, left := 0, false
+	rank, most, left := 0, min(s.code.Total, len(expected)), false
 	for i, from := range holders {
 		if from == nobody || slices.Contains(expected, from) {
 			continue
@@ -235,10 +235,10 @@ func (r *run) handOff(b int32) {
 		if !s.members[from].up {
 			continue
 		}
-		for rank < min(s.code.Total, len(expected)) && (!s.members[expected[rank]].up || slices.Contains(holders, expected[rank])) {
+		for rank < most && (!s.members[expected[rank]].up || slices.Contains(holders, expected[rank])) {
 			rank++
 		}
-		if rank == min(s.code.Total, len(expected)) {
+		if rank == most {
 			break
 		}
 		s.move(b, i, from, expected[rank])
