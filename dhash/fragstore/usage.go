@@ -3,9 +3,7 @@ package fragstore
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"maps"
-	"path/filepath"
 
 	"ventidhash/dhash"
 	"ventidhash/venti/index"
@@ -58,7 +56,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Unlock()
 	st.Resurrected = s.revived.Load()
 	st.Free = s.Free()
-	st.IndexBytes = dirBytes(s.indexDir())
+	st.IndexBytes = s.x.Bytes()
 	return st
 }
 
@@ -154,18 +152,4 @@ func (s *Store) countAll(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// dirBytes adds up the sizes of the files below dir, as far as they can be had.
-func dirBytes(dir string) (n int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
-			n += info.Size()
-		}
-		return nil
-	})
-	return n
 }

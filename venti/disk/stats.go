@@ -3,8 +3,6 @@ package disk
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 
 	"ventidhash/venti"
 )
@@ -53,20 +51,6 @@ func (c *core) stats(ctx context.Context) (st Stats, err error) {
 		st.Segments++
 		st.ArenaBytes += seg.Size
 	}
-	st.IndexBytes = dirBytes(c.indexDir())
+	st.IndexBytes = c.x.Bytes()
 	return st, err
-}
-
-// dirBytes adds up the sizes of the files below dir, as far as they can be had.
-func dirBytes(dir string) (n int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
-			n += info.Size()
-		}
-		return nil
-	})
-	return n
 }
