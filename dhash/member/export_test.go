@@ -2,7 +2,6 @@ package member
 
 import (
 	"bytes"
-	"io"
 	"time"
 )
 
@@ -18,12 +17,6 @@ func ReadAny(b []byte) (k byte, again []byte, err error) {
 		return 0, nil, err
 	}
 	return byte(m.kind), append(m.appendTo(nil), b[len(b)-r.Len():]...), nil
-}
-
-// ReadHello reads what is read of a stranger.
-func ReadHello(r io.Reader) error {
-	_, err := readMessage(r, tHello)
-	return err
 }
 
 // HelloBytes returns the hello that a service would say.
