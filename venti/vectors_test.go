@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"ventidhash/venti"
+	"ventidhash/venti/ventitest"
 )
 
 const refused = "refused"
@@ -17,26 +16,12 @@ const refused = "refused"
 // A vector is one record of testdata/vectors.txt, which testdata/vectors.py made from FORMAT.md.
 type vector struct{ name, kind, data, expect string }
 
-func vectors(t testing.TB) []vector {
+func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vector
-	for record := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n\n"), "\n\n") {
-		lines := strings.Split(record, "\n")
-		if len(lines) != 3 {
-			t.Fatalf("record %q", record)
-		}
+	for _, r := range ventitest.Vectors(t, 130) {
 		var v vector
-		v.name = strings.TrimPrefix(lines[0], "name: ")
-		v.kind, v.data, _ = strings.Cut(lines[1], ": ")
-		v.expect = strings.TrimPrefix(lines[2], "expect: ")
+		v.name, v.kind, v.data, v.expect = r.Parts(t)
 		all = append(all, v)
-	}
-	if len(all) < 130 {
-		t.Fatalf("only %d vectors", len(all))
 	}
 	return all
 }

@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/claim"
 	"ventidhash/venti"
+	"ventidhash/venti/ventitest"
 )
 
 const lender = dhash.ID("a member of the test's swarm")
@@ -42,25 +40,9 @@ type vector struct {
 
 func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for record := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n\n"), "\n\n") {
-		lines := strings.Split(record, "\n")
-		if len(lines) != 3 {
-			t.Fatalf("record %q", record)
-		}
-		v := vector{name: strings.TrimPrefix(lines[0], "case: "), expect: strings.TrimPrefix(lines[2], "expect: ")}
-		what, data, _ := strings.Cut(lines[1], ":")
-		v.what = what
-		if v.data, err = hex.DecodeString(strings.TrimSpace(data)); err != nil {
-			t.Fatal(v.name, err)
-		}
-		all = append(all, v)
-	}
-	if len(all) < 80 {
-		t.Fatalf("only %d vectors", len(all))
+	for _, r := range ventitest.Vectors(t, 80) {
+		name, what, _, expect := r.Parts(t)
+		all = append(all, vector{name, what, expect, r.Bytes(t, what)})
 	}
 	return all
 }

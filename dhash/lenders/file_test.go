@@ -2,13 +2,11 @@ package lenders_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 
 	"ventidhash/dhash/lenders"
+	"ventidhash/venti/ventitest"
 )
 
 // reencode decodes and encodes again.
@@ -32,21 +30,9 @@ type vector struct {
 // vectors returns the cases of testdata/vectors.txt, which testdata/vectors.py made from FORMAT.md.
 func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for record := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		lines := strings.Split(record, "\n")
-		what, digits, _ := strings.Cut(lines[1], ": ")
-		data, err := hex.DecodeString(digits)
-		if err != nil || len(lines) != 3 {
-			t.Fatalf("%q: %v", record, err)
-		}
-		all = append(all, vector{strings.TrimPrefix(lines[0], "case: "), what, strings.TrimPrefix(lines[2], "expect: "), data})
-	}
-	if len(all) < 30 {
-		t.Fatalf("only %d vectors", len(all))
+	for _, r := range ventitest.Vectors(t, 30) {
+		name, what, _, expect := r.Parts(t)
+		all = append(all, vector{name, what, expect, r.Bytes(t, what)})
 	}
 	return all
 }

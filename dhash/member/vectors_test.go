@@ -2,16 +2,15 @@ package member_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/member"
+	"ventidhash/venti/ventitest"
 )
 
 const refused = "refused"
@@ -26,30 +25,15 @@ type vector struct {
 	expect     string
 }
 
-func vectors(t testing.TB) []vector {
+func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vector
-	for record := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n\n"), "\n\n") {
-		lines := strings.Split(record, "\n")
-		if len(lines) != 3 {
-			t.Fatalf("record %q", record)
-		}
-		v := vector{name: strings.TrimPrefix(lines[0], "name: "), expect: strings.TrimPrefix(lines[2], "expect: ")}
-		kind, data, _ := strings.Cut(lines[1], ": ")
-		v.kind = strings.TrimSuffix(kind, ":")
-		if v.kind == "invitation" {
-			v.data = []byte(data)
-		} else if v.data, err = hex.DecodeString(data); err != nil {
-			t.Fatal(err)
+	for _, r := range ventitest.Vectors(t, 140) {
+		name, kind, data, expect := r.Parts(t)
+		v := vector{name, kind, []byte(data), expect}
+		if kind != "invitation" {
+			v.data = r.Bytes(t, kind)
 		}
 		all = append(all, v)
-	}
-	if len(all) < 140 {
-		t.Fatalf("only %d vectors", len(all))
 	}
 	return all
 }

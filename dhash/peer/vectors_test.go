@@ -2,15 +2,14 @@ package peer
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"ventidhash/dhash"
+	"ventidhash/venti/ventitest"
 )
 
 // A vector is one record of testdata/vectors.txt, which testdata/vectors.py made from PROTOCOL.md.
@@ -21,35 +20,17 @@ type vector struct {
 	expect string
 }
 
-func vectors(t testing.TB) []vector {
+func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vector
-	for record := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		var v vector
-		for line := range strings.SplitSeq(record, "\n") {
-			key, value, _ := strings.Cut(line, ": ")
-			switch key {
-			case "name":
-				v.name = value
-			case "expect":
-				v.expect = value
-			case "asked":
-				v.asked, err = strconv.Atoi(value)
-			case "message":
-				v.data, err = hex.DecodeString(value)
-			}
-			if err != nil {
+	for _, r := range ventitest.Vectors(t, 145) {
+		v := vector{name: r.Value("name"), data: r.Bytes(t, "message"), expect: r.Value("expect")}
+		if asked := r.Value("asked"); asked != "" {
+			var err error
+			if v.asked, err = strconv.Atoi(asked); err != nil {
 				t.Fatal(err)
 			}
 		}
 		all = append(all, v)
-	}
-	if len(all) < 145 {
-		t.Fatalf("only %d vectors", len(all))
 	}
 	return all
 }

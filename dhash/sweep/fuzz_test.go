@@ -15,8 +15,8 @@ func FuzzRespond(f *testing.F) {
 	salt := sweep.Salt([]byte("salt of 16 bytes"))
 	set := sweep.NewSet(salt, 0, top, points, func(i int) bool { return i%3 > 0 })
 	for _, r := range vectors(f) {
-		if r.value("query") != "" {
-			f.Add(r.bytes(f, "query"))
+		if r.Value("query") != "" {
+			f.Add(r.Bytes(f, "query"))
 		}
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -39,9 +39,9 @@ func FuzzRespond(f *testing.F) {
 // Whatever is answered, the session ends.
 func FuzzTake(f *testing.F) {
 	for _, r := range vectors(f) {
-		for _, line := range r {
-			if line.word == "answer" {
-				f.Add(r.bytes(f, "answer"), 100)
+		for _, line := range r.Vector {
+			if line.Word == "answer" {
+				f.Add(r.Bytes(f, "answer"), 100)
 				break
 			}
 		}

@@ -6,38 +6,20 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"ventidhash/dhash/sweep"
+	"ventidhash/venti/ventitest"
 )
 
 // A record of testdata/vectors.txt, which testdata/vectors.py made from PROTOCOL.md: lines of a word and a value.
-type record []struct{ word, value string }
-
-func (r record) value(word string) string {
-	for _, line := range r {
-		if line.word == word {
-			return line.value
-		}
-	}
-	return ""
-}
-
-func (r record) bytes(t testing.TB, word string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(r.value(word))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+type record struct{ ventitest.Vector }
 
 func (r record) points(t testing.TB, word string) (all []sweep.Point) {
 	t.Helper()
-	for b := r.bytes(t, word); len(b) > 0; b = b[12:] {
+	for b := r.Bytes(t, word); len(b) > 0; b = b[12:] {
 		all = append(all, sweep.Point{Position: binary.BigEndian.Uint64(b), Tag: binary.BigEndian.Uint32(b[8:])})
 	}
 	return all
@@ -45,28 +27,16 @@ func (r record) points(t testing.TB, word string) (all []sweep.Point) {
 
 func vectors(t testing.TB) (all []record) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for block := range strings.SplitSeq(strings.TrimSuffix(string(text), "\n\n"), "\n\n") {
-		var r record
-		for line := range strings.SplitSeq(block, "\n") {
-			word, value, _ := strings.Cut(line, ": ")
-			r = append(r, struct{ word, value string }{strings.TrimSuffix(word, ":"), value})
-		}
-		all = append(all, r)
-	}
-	if len(all) < 45 {
-		t.Fatalf("only %d vectors", len(all))
+	for _, v := range ventitest.Vectors(t, 45) {
+		all = append(all, record{v})
 	}
 	return all
 }
 
 func TestVectors(t *testing.T) {
 	for _, r := range vectors(t) {
-		t.Run(r.value("name"), func(t *testing.T) {
-			if r.value("query") != "" {
+		t.Run(r.Value("name"), func(t *testing.T) {
+			if r.Value("query") != "" {
 				r.query(t)
 			} else {
 				r.exchange(t)
@@ -77,11 +47,11 @@ func TestVectors(t *testing.T) {
 
 // query checks whether a query is taken, by having it answered from an empty set.
 func (r record) query(t *testing.T) {
-	b := r.bytes(t, "query")
+	b := r.Bytes(t, "query")
 	set := sweep.NewSet(sweep.Salt(b[1:]), binary.BigEndian.Uint64(b[17:]), binary.BigEndian.Uint64(b[25:]),
 		new(sweep.Points), nil)
 	answer, err := sweep.Respond(set, b)
-	if r.value("expect") == "refused" {
+	if r.Value("expect") == "refused" {
 		if !errors.Is(err, sweep.ErrMessage) {
 			t.Fatalf("%x, %v", answer, err)
 		}
@@ -101,7 +71,7 @@ func (r record) query(t *testing.T) {
 			t.Fatalf("%x", answer)
 		}
 	}
-	if got := strings.Join(kinds, " "); got != r.value("expect") {
+	if got := strings.Join(kinds, " "); got != r.Value("expect") {
 		t.Fatal(got)
 	}
 	if again, err := sweep.Reencode(b); err != nil || !bytes.Equal(again, b) {
@@ -111,8 +81,8 @@ func (r record) query(t *testing.T) {
 
 // exchange checks every byte of a session.
 func (r record) exchange(t *testing.T) {
-	salt := sweep.Salt(r.bytes(t, "salt"))
-	from, to := binary.BigEndian.Uint64(r.bytes(t, "from")), binary.BigEndian.Uint64(r.bytes(t, "to"))
+	salt := sweep.Salt(r.Bytes(t, "salt"))
+	from, to := binary.BigEndian.Uint64(r.Bytes(t, "from")), binary.BigEndian.Uint64(r.Bytes(t, "to"))
 	compared := map[sweep.Point]bool{}
 	for _, p := range r.points(t, "compared") {
 		compared[p] = true
@@ -121,15 +91,15 @@ func (r record) exchange(t *testing.T) {
 	theirs := sweep.NewSet(salt, from, to, held, func(i int) bool { return compared[held.At(i)] })
 	s := sweep.NewSession(sweep.NewSet(salt, from, to, ours, nil))
 	var message []byte
-	for _, line := range r {
-		switch line.word {
+	for _, line := range r.Vector {
+		switch line.Word {
 		case "message":
-			if message = s.Next(); hex.EncodeToString(message) != line.value {
+			if message = s.Next(); hex.EncodeToString(message) != line.Value {
 				t.Fatalf("message %x", message)
 			}
 		case "answer":
 			answer, err := sweep.Respond(theirs, message)
-			if err != nil || hex.EncodeToString(answer) != line.value {
+			if err != nil || hex.EncodeToString(answer) != line.Value {
 				t.Fatalf("answer %x, %v", answer, err)
 			}
 			if err := s.Take(answer); err != nil {
@@ -147,10 +117,10 @@ func (r record) exchange(t *testing.T) {
 			lacks = binary.BigEndian.AppendUint32(lacks, ours.At(i).Tag)
 		}
 	}
-	if got := fmt.Sprintf("%x", lacks); got != r.value("lacks") {
+	if got := fmt.Sprintf("%x", lacks); got != r.Value("lacks") {
 		t.Fatalf("lacks %s", got)
 	}
-	if got := strconv.FormatUint(s.Extra(), 10); got != r.value("extra") {
+	if got := strconv.FormatUint(s.Extra(), 10); got != r.Value("extra") {
 		t.Fatalf("extra %s", got)
 	}
 }

@@ -2,12 +2,12 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"ventidhash/venti/ventitest"
 )
 
 // A vector is one record of testdata/vectors.txt, which testdata/vectors.py made from PROTOCOL.md.
@@ -17,33 +17,11 @@ type vector struct {
 	expect    string
 }
 
-func vectors(t testing.TB) []vector {
+func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []vector
-	for record := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
-		var v vector
-		for line := range strings.SplitSeq(record, "\n") {
-			key, value, _ := strings.Cut(line, ": ")
-			switch strings.TrimSuffix(key, ":") {
-			case "name":
-				v.name = value
-			case "expect":
-				v.expect = value
-			default:
-				v.key = strings.TrimSuffix(key, ":")
-				if v.data, err = hex.DecodeString(value); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		all = append(all, v)
-	}
-	if len(all) < 90 {
-		t.Fatalf("only %d vectors", len(all))
+	for _, r := range ventitest.Vectors(t, 90) {
+		name, key, _, expect := r.Parts(t)
+		all = append(all, vector{name, key, r.Bytes(t, key), expect})
 	}
 	return all
 }
