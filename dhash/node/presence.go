@@ -182,6 +182,14 @@ func (p *presence) policy() codec.Policy {
 	return codec.Policy{Nines: m.Nines(), P: m.P(), Fixed: m.Code}
 }
 
+// grace returns after how long a member that is silent counts as gone; 0 where the swarm leaves that to its members.
+func (p *presence) grace() time.Duration {
+	if m := p.roster.Manifest(); m != nil {
+		return m.Grace
+	}
+	return 0
+}
+
 // nines returns how available a block is of which count fragments are held, in nines; at most 99.
 func (p *presence) nines(need, count int) float64 {
 	n := codec.Nines(codec.Unavailability(dhash.Code{Need: need, Total: count}, cmp.Or(p.policy().P, 0.9)))

@@ -98,8 +98,8 @@ func newUpkeep(n *Node) (u *upkeep, err error) {
 	}
 	const second = time.Second // in which little happens, however often is swept
 	u.repairer, err = repair.New(repair.Config{Self: self, Peers: n.p.peers, Store: n.store, Table: n.p.table, Policy: n.p.policy,
-		Roster: u.counted, Retiring: u.retiring, Wiped: u.wiped, Rate: u.cfg.Rate, Takeover: max(u.cfg.Sweep/24, second), Confirm: u.cfg.Sweep, Retry: max(u.cfg.Sweep/360, second),
-		Log: n.log})
+		Roster: u.counted, Grace: n.p.grace, Retiring: u.retiring, Wiped: u.wiped, Rate: u.cfg.Rate,
+		Takeover: max(u.cfg.Sweep/24, second), Confirm: u.cfg.Sweep, Retry: max(u.cfg.Sweep/360, second), Log: n.log})
 	u.observe()
 	return u, err
 }
@@ -200,7 +200,7 @@ func (u *upkeep) found(_ context.Context, items []sweep.Item) {
 	var list []repair.Candidate
 	for _, it := range items {
 		c := repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present, Stray: it.Stray}
-		low := it.Present <= repair.UrgentLine(it.Code)+1 || it.Present+it.Absent <= it.Code.Threshold()+1 // two may be the same
+		low := it.Present <= it.Code.UrgentLine()+1 || it.Present+it.Absent <= it.Code.Threshold()+1 // two may be the same
 		if low || filling || it.Stray || it.Weak {
 			list = append(list, c)
 		}
@@ -214,22 +214,26 @@ func (u *upkeep) wiped(id dhash.ID) bool {
 	return ok && st.Record.State == member.Wiped
 }
 
-// refilled reports whether this member, which was wiped, has got back what it should hold: in its last round of the sweep
-// nobody had anything of the kind that it had not.
+// refilled reports whether this member, which was wiped, has got back what it should hold, by its last round of the sweep.
 func (u *upkeep) refilled() bool {
 	if u == nil {
 		return false // it has not been made yet
 	}
 	last, ok := u.sweeper.Last()
-	if !ok || last.Items == 0 {
-		return false
-	}
-	for _, nb := range last.Neighbours {
+	return ok && agreed(last)
+}
+
+// agreed reports whether in a round of the sweep nobody had anything of the kind that this member should have and had not.
+// A tenth of the neighbours may say otherwise, or not answer: what is really missing several of them have, and one that
+// fails or lies does not keep this member wiped for ever.
+func agreed(r sweep.Report) bool {
+	dissent := 0
+	for _, nb := range r.Neighbours {
 		if nb.Extra > 0 || nb.Failed > 0 {
-			return false
+			dissent++
 		}
 	}
-	return true
+	return r.Items > 0 && 10*dissent <= len(r.Neighbours)
 }
 
 // observe notes what this member knows about itself, and returns it.

@@ -45,9 +45,8 @@ func (b *budget) spend(n int64, now time.Time) {
 // or the grace period has passed. In its first minutes a node hears of the members one by one, and may be cut off from
 // half of them before it has met them: until then all that are known count as having been alive.
 type brake struct {
-	grace time.Duration
 	first time.Time // of all checks
-	seen  []sample // of the last hour, at most one a minute
+	seen  []sample  // of the last hour, at most one a minute
 	on    bool
 	since time.Time // when it was put on
 	high  int       // how many were alive before
@@ -65,10 +64,10 @@ const acquaint = 10 * time.Minute
 func vanished(alive, before int) bool { return 10*alive < 7*before }
 
 // check takes what the roster says now and reports whether the brake is on. Members that are gone are not known any
-// more, and nobody waits for them.
-func (b *brake) check(now time.Time, alive, known int) bool {
+// more, and nobody waits for them; for nobody longer than the grace period.
+func (b *brake) check(now time.Time, grace time.Duration, alive, known int) bool {
 	if b.on {
-		if 10*alive < 9*min(b.high, known) && now.Sub(b.since) < b.grace {
+		if 10*alive < 9*min(b.high, known) && now.Sub(b.since) < grace {
 			return true
 		}
 		b.on, b.seen = false, []sample{{now, alive}}

@@ -75,9 +75,9 @@ type Config struct {
 	// doubled up to 360 times as much. Zero means a minute.
 	Retry time.Duration
 
-	// Grace is how long a member must have been silent to count as gone, and the longest time that this node takes
-	// itself for cut off. Zero means 24 hours.
-	Grace time.Duration
+	// Grace returns how long a member must have been silent to count as gone, which is the longest time that this node
+	// takes itself for cut off; 0 means 24 hours. Nil always says that.
+	Grace func() time.Duration
 
 	// Timeout bounds one request. Zero means 30 seconds.
 	Timeout time.Duration
@@ -95,8 +95,8 @@ func (c Config) Validate() error {
 		return errors.New("repair: Rate and Queue cannot be negative")
 	case c.Retry < 0:
 		return errors.New("repair: Retry cannot be negative")
-	case c.Takeover < 0 || c.Confirm < 0 || c.Grace < 0 || c.Timeout < 0:
-		return errors.New("repair: Takeover, Confirm, Grace and Timeout cannot be negative")
+	case c.Takeover < 0 || c.Confirm < 0 || c.Timeout < 0:
+		return errors.New("repair: Takeover, Confirm and Timeout cannot be negative")
 	}
 	return nil
 }
@@ -107,7 +107,6 @@ func (c Config) withDefaults() Config {
 	c.Takeover = cmp.Or(c.Takeover, 15*time.Minute)
 	c.Confirm = cmp.Or(c.Confirm, 6*time.Hour)
 	c.Retry = cmp.Or(c.Retry, time.Minute)
-	c.Grace = cmp.Or(c.Grace, 24*time.Hour)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	if c.Wiped == nil {
 		c.Wiped = func(dhash.ID) bool { return false }

@@ -47,9 +47,6 @@ func (a Action) String() string {
 	return "unknown"
 }
 
-// UrgentLine is dhash.Code.UrgentLine.
-func UrgentLine(c dhash.Code) int { return c.UrgentLine() }
-
 // Decide returns what this member should do about a block, and how many fragments it should make of it, the missing
 // ones being those that are neither present nor absent. If it is urgent they are at least as many as the present ones
 // lack to the threshold, whoever may return. takeover is the time after which the next closest holder acts beside the

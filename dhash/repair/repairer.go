@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,7 +36,7 @@ func New(cfg Config) (*Repairer, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Repairer{cfg: cfg, queue: newQueue(cfg.Queue, cfg.Retry), budget: newBudget(cfg.Rate, time.Now()),
-		brake: brake{grace: cfg.Grace}, slots: make(chan struct{}, maxRequests), turn: make(chan struct{}, 1),
+		slots: make(chan struct{}, maxRequests), turn: make(chan struct{}, 1),
 		news: make(chan struct{}, 1)}, nil
 }
 
@@ -214,7 +215,11 @@ func (r *Repairer) braked(now time.Time) bool {
 	}
 	alive, known := r.cfg.Roster()
 	was := r.brake.on
-	on := r.brake.check(now, alive, known)
+	grace := 24 * time.Hour
+	if r.cfg.Grace != nil {
+		grace = cmp.Or(r.cfg.Grace(), grace)
+	}
+	on := r.brake.check(now, grace, alive, known)
 	if on != was {
 		r.cfg.Log.Warn("most members vanished at once, or came back", slog.Bool("repairs wait", on),
 			slog.Int("alive", alive), slog.Int("before", r.brake.high))
