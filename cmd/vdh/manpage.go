@@ -1,0 +1,242 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Sections of the manual.
+const (
+	verbSection  = 1
+	topicSection = 7
+)
+
+// A page of the manual is the help of a verb or of a topic, in the macros of man(7). It has no date, so that one version
+// writes the same bytes wherever and whenever it is built.
+//
+// Cobra's own generator (cobra/doc) takes the help for Markdown, in which *.tmp and [backup] mean something else, and
+// knows no exit status.
+type page struct {
+	cmd     *cobra.Command
+	section int
+}
+
+// pages returns the whole manual: the program, then its verbs and those below them, then the topics.
+func pages(root *cobra.Command) (out []page) {
+	root.InitDefaultHelpFlag()
+	queue := []*cobra.Command{root}
+	for len(queue) > 0 {
+		cmd := queue[0]
+		queue = queue[1:]
+		if cmd.IsAdditionalHelpTopicCommand() {
+			out = append(out, page{cmd, topicSection})
+		} else if cmd.IsAvailableCommand() {
+			out = append(out, page{cmd, verbSection})
+			queue = append(queue, cmd.Commands()...)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b page) int { return a.section - b.section })
+	return out
+}
+
+func (p page) name() string { return strings.ReplaceAll(p.cmd.CommandPath(), " ", "-") }
+
+func (p page) file() string { return fmt.Sprintf("%s.%d", p.name(), p.section) }
+
+// roff returns the page as the input of groff, mandoc and their like.
+func (p page) roff() string {
+	version, _ := buildVersion()
+	r := &roff{}
+	r.line(".TH", strings.ToUpper(p.name()), fmt.Sprint(p.section), "", "vdh "+version, "vdh manual")
+	r.section("NAME")
+	r.text(p.name() + " - " + p.cmd.Short)
+	if p.section == topicSection {
+		r.section("DESCRIPTION")
+		r.prose(p.cmd.Long)
+	} else {
+		p.verb(r)
+	}
+	r.section("SEE ALSO")
+	r.text(strings.Join(p.seeAlso(), ", "))
+	return r.String()
+}
+
+// verb writes what only the page of a verb has.
+func (p page) verb(r *roff) {
+	r.section("SYNOPSIS")
+	r.text(p.cmd.UseLine())
+	r.section("DESCRIPTION")
+	r.prose(p.cmd.Long)
+	if p.cmd.HasAvailableSubCommands() {
+		r.section("VERBS")
+		for _, sub := range p.cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				r.item(sub.CommandPath(), sub.Short)
+			}
+		}
+	}
+	own, global := p.cmd.NonInheritedFlags(), p.cmd.InheritedFlags()
+	if own.HasAvailableFlags() {
+		r.section("OPTIONS")
+		r.flags(own)
+	}
+	if global.HasAvailableFlags() {
+		r.section("GLOBAL OPTIONS")
+		r.flags(global)
+	}
+	if p.cmd.Example != "" {
+		r.section("EXAMPLES")
+		r.prose(p.cmd.Example)
+	}
+	r.section("EXIT STATUS")
+	_, codes := topic("exit-codes")
+	r.prose(codes)
+	r.section("ENVIRONMENT")
+	r.prose("Each option is also an environment variable, VDH_ and the words of verb and option in capitals, and a " +
+		"key of the config file; see vdh-config(7).")
+}
+
+// seeAlso returns the pages around this one, and the topics.
+func (p page) seeAlso() (out []string) {
+	if p.cmd.HasParent() {
+		out = append(out, page{p.cmd.Parent(), verbSection}.reference())
+	}
+	for _, sub := range p.cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			out = append(out, page{sub, verbSection}.reference())
+		}
+	}
+	for _, t := range p.cmd.Root().Commands() {
+		if t.IsAdditionalHelpTopicCommand() && t != p.cmd {
+			out = append(out, page{t, topicSection}.reference())
+		}
+	}
+	return out
+}
+
+func (p page) reference() string { return fmt.Sprintf("%s(%d)", p.name(), p.section) }
+
+// A roff is text in the macros of man(7).
+type roff struct{ strings.Builder }
+
+// line writes a macro and its arguments.
+func (r *roff) line(macro string, args ...string) {
+	r.WriteString(macro)
+	for _, a := range args {
+		r.WriteString(` "` + escape(a) + `"`)
+	}
+	r.WriteByte('\n')
+}
+
+func (r *roff) section(title string) { r.line(".SH", title) }
+
+// text writes a line of words.
+func (r *roff) text(line string) {
+	line = escape(line)
+	if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
+		line = `\&` + line
+	}
+	r.WriteString(line + "\n")
+}
+
+// prose writes paragraphs. Lines that begin with a space or a tab stay as they are, and so do the headings of a topic:
+// single lines in capitals.
+func (r *roff) prose(text string) {
+	literal := false
+	set := func(on bool) {
+		switch {
+		case on && !literal:
+			r.WriteString(".PP\n.nf\n")
+		case !on && literal:
+			r.WriteString(".fi\n.PP\n")
+		}
+		literal = on
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		switch {
+		case line == "" && literal && i+1 < len(lines) && indented(lines[i+1]):
+			r.WriteString(".sp\n")
+		case line == "" && i > 0 && !literal:
+			r.WriteString(".PP\n")
+		case line == "":
+			set(false)
+		case indented(line):
+			set(true)
+			r.text(strings.ReplaceAll(line, "\t", "    "))
+		case heading(line):
+			set(false)
+			r.line(".SS", line)
+		default:
+			set(false)
+			r.text(line)
+		}
+	}
+	if literal {
+		r.WriteString(".fi\n")
+	}
+}
+
+func indented(line string) bool { return strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") }
+
+// heading reports whether a line of a topic is a heading.
+func heading(line string) bool {
+	return strings.ToUpper(line) == line && strings.ToLower(line) != line && !strings.HasSuffix(line, ".")
+}
+
+// item writes a term and what it means.
+func (r *roff) item(term, meaning string) {
+	r.WriteString(".TP\n")
+	r.line(".B", term)
+	r.text(meaning)
+}
+
+func (r *roff) flags(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		value, meaning := pflag.UnquoteUsage(f)
+		term := "--" + f.Name
+		if f.Shorthand != "" {
+			term = "-" + f.Shorthand + ", " + term
+		}
+		if value != "" {
+			term += " " + value
+		}
+		none := []string{"", "0", "false", "[]", "0s"}
+		if !slices.Contains(none, f.DefValue) && !strings.Contains(meaning, "(default") {
+			meaning += " (default " + f.DefValue + ")"
+		}
+		r.item(term, meaning)
+	})
+}
+
+// escape writes text so that every letter stands for itself. What is not ASCII is written by its number, since programs
+// differ in what they take a file to be encoded in.
+func escape(text string) string {
+	var b strings.Builder
+	for _, c := range text {
+		switch {
+		case c == '\\':
+			b.WriteString(`\e`)
+		case c == '-':
+			b.WriteString(`\-`)
+		case c == '"':
+			b.WriteString(`\(dq`)
+		case c == '\'':
+			b.WriteString(`\(aq`)
+		case c == '^', c == '~', c == '`':
+			b.WriteString(map[rune]string{'^': `\(ha`, '~': `\(ti`, '`': `\(ga`}[c])
+		case c < 0x80:
+			b.WriteRune(c)
+		default:
+			fmt.Fprintf(&b, `\[u%04X]`, c)
+		}
+	}
+	return b.String()
+}
