@@ -26,7 +26,7 @@ type step struct {
 
 // commandWords are the first words of lines of a document that are commands to run. What else is indented is a picture, a
 // file, or what a program prints.
-var commandWords = regexp.MustCompile(`^(vdh|go|cp|mkdir|pg_dump|systemctl|bash|fusermount3|man) `)
+var commandWords = regexp.MustCompile(`^(vdh|go|cp|echo|mkdir|pg_dump|systemctl|bash|fusermount3|man) `)
 
 var (
 	machineWord = regexp.MustCompile(`\b(first|second|third|new) machine`)
@@ -35,7 +35,11 @@ var (
 
 // notRun says of commands why no test of documents runs them.
 var notRun = map[string]string{
-	"go install ./cmd/vdh": "it writes to the home of whoever runs the test",
+	"go install ./cmd/vdh":  "it writes to the home of whoever runs the test",
+	"go run ./cmd/vdh demo": "TestDemo runs it",
+	"go test ./...":         "it is what runs this test",
+
+	"vdh swarm simulate --members 1000 --years 1": "half a minute; TestScripts/simulate has a smaller swarm",
 }
 
 // stepsOf returns the commands among the indented lines of a text.
@@ -168,6 +172,8 @@ func (s *setting) steps(list []step) {
 			}
 		}
 		switch {
+		case st.line == "vdh init --show-phrase": // on a terminal; TestTerminal sees it there
+			s.note(s.at)
 		case st.line == "systemctl stop vdh-node":
 			s.stop(s.at)
 		case st.line == "systemctl restart vdh-node":

@@ -112,6 +112,9 @@ func TestOperations(t *testing.T) {
 			s := newSetting(t)
 			before(s)
 			s.steps(list)
+			if b, err := os.ReadFile(filepath.Join(s.dir, "srv/www/index.html")); err != nil || string(b) != "hello" {
+				t.Errorf("in the end a file of /srv has %q, %v", b, err)
+			}
 		})
 	}
 }
