@@ -114,7 +114,9 @@ func (s *setting) home(machine string) string {
 }
 
 // data returns the program's folder on a machine.
-func (s *setting) data(machine string) string { return filepath.Join(s.home(machine), ".local/share/vdh") }
+func (s *setting) data(machine string) string {
+	return filepath.Join(s.home(machine), ".local/share/vdh")
+}
 
 // folders are what a document calls the folders that are the same on all machines.
 var folders = regexp.MustCompile(`/(srv|home|etc|mnt|tmp/out)\b`)
