@@ -124,10 +124,9 @@ var folders = regexp.MustCompile(`/(srv|home|etc|mnt|tmp/out)\b`)
 // command returns a line of a document as a process on a machine.
 func (s *setting) command(ctx context.Context, machine, line string) *exec.Cmd {
 	line = folders.ReplaceAllString(line, s.dir+"$0")
-	if strings.Contains(line, "SCORE#KEY") {
-		line = strings.Replace(line, "vac:SCORE#KEY", s.said["vdh share"], 1)
-	}
-	line = strings.NewReplacer("vac:SCORE", s.score, "4f1c0ab2", strings.TrimPrefix(s.score, "vac:")[:min(len(s.score), 12)]).Replace(line)
+	digits := strings.TrimPrefix(s.score, "vac:")
+	line = strings.NewReplacer("vac:SCORE#KEY", s.said["vdh share"], "vac:SCORE", s.score,
+		"4f1c0ab2", digits[:min(len(digits), 12)]).Replace(line)
 	if strings.Contains(line, "7RkqZ2vu") {
 		line = strings.Replace(line, "7RkqZ2vu", s.member("second"), 1)
 	}

@@ -69,6 +69,10 @@ func (p page) roff() string {
 func (p page) verb(r *roff) {
 	r.section("SYNOPSIS")
 	r.text(p.cmd.UseLine())
+	if p.cmd.HasAvailableSubCommands() {
+		r.WriteString(".br\n")
+		r.text(p.cmd.CommandPath() + " VERB [flags]")
+	}
 	r.section("DESCRIPTION")
 	r.prose(p.cmd.Long)
 	if p.cmd.HasAvailableSubCommands() {
