@@ -127,8 +127,8 @@ func (s *setting) command(ctx context.Context, machine, line string) *exec.Cmd {
 	digits := strings.TrimPrefix(s.score, "vac:")
 	line = strings.NewReplacer("vac:SCORE#KEY", s.said["vdh share"], "vac:SCORE", s.score,
 		"4f1c0ab2", digits[:min(len(digits), 12)]).Replace(line)
-	if strings.Contains(line, "7RkqZ2vu") {
-		line = strings.Replace(line, "7RkqZ2vu", s.member("second"), 1)
+	if before, after, ok := strings.Cut(line, "7RkqZ2vu"); ok {
+		line = before + s.member("second") + after
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-ec", line)
 	cmd.Dir = s.dir
