@@ -261,11 +261,14 @@ func (s *setting) stop(machine string) {
 	}
 }
 
-// lab founds a swarm of three machines that run, the first of which has kept /srv.
-func (s *setting) lab() {
+// lab founds a swarm of the first machine and others, all of which run, and has the first keep /srv.
+func (s *setting) lab(others ...string) {
 	s.run("first", "vdh swarm init --name lab")
 	s.node("first", "vdh node")
-	for _, m := range []string{"second", "third"} {
+	if len(others) == 0 {
+		others = []string{"second", "third"}
+	}
+	for _, m := range others {
 		s.run("first", "vdh swarm invite")
 		s.run(m, "vdh swarm join -")
 		s.node(m, "vdh node")

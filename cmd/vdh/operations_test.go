@@ -45,7 +45,7 @@ var situations = map[string]func(*setting){
 		s.at = "second"
 	},
 	"A MEMBER IS AWAY": func(s *setting) {
-		s.lab()
+		s.lab("second", "third", "fourth") // of three members that saw one vanish, each takes itself for cut off
 		s.stop("third")
 	},
 	"A MEMBER IS TO LEAVE": func(s *setting) {
