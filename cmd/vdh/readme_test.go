@@ -71,7 +71,7 @@ func TestTopicsNames(t *testing.T) {
 			}
 		}
 		for line := range strings.Lines(cmd.Long) {
-			if len([]rune(line)) > 103 {
+			if len([]rune(line)) > 104 {
 				t.Errorf("vdh help %s: line of %d letters: %s", cmd.Name(), len([]rune(line))-1, line)
 			}
 		}
