@@ -110,6 +110,8 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 		}
 		a.keepProofs(ctx, &r)
 		r.proofs.askNames(ctx)
+	} else if a.disk != nil && (readData || !r.found.OK()) {
+		a.keepProofs(ctx, &r)
 	}
 	return a.reportCheck(&r)
 }
