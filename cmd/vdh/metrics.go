@@ -119,7 +119,7 @@ func (s samples) node(st *node.Status) {
 		"id", st.ID, "name", st.Name, "domain", st.Domain, "swarm", st.Swarm, "version", st.Version)
 	s.when("vdh_node_start_timestamp_seconds", "When the node started.", st.Started)
 	s.gauge("vdh_node_capacity_bytes", "What the node lends.", float64(st.Capacity))
-	s.gauge("vdh_node_used_bytes", "What is used of it, on the disk.", float64(st.Used))
+	s.gauge("vdh_node_used_bytes", "What is used on the disk of what the node lends.", float64(st.Used))
 	s.gauge("vdh_node_free_bytes", "What can still be stored: of the capacity, or of the disk if that has less.", float64(st.Free))
 	s.gauge("vdh_node_fragments", "Fragments that the node holds and somebody claims.", float64(st.Fragments))
 }
@@ -127,27 +127,27 @@ func (s samples) node(st *node.Status) {
 // care adds how the node keeps what it holds.
 func (s samples) care(c *node.Care) {
 	s.gauge("vdh_trash_fragments", "Fragments that nobody claims any more.", float64(c.Trash))
-	s.gauge("vdh_trash_bytes", "What they take on the disk.", float64(c.TrashBytes))
+	s.gauge("vdh_trash_bytes", "What fragments that nobody claims take on the disk.", float64(c.TrashBytes))
 	s.gauge("vdh_damaged_fragments", "Fragments known to be damaged, and not made again yet.", float64(c.Bad))
 	s.gauge("vdh_node_deletion_paused", "1 while the node gives nothing up, since something is strange.", yes(c.Paused != ""))
-	s.gauge("vdh_node_retiring", "1 if the node hands over what it holds.", yes(c.Retiring))
+	s.gauge("vdh_node_retiring", "1 if the node is about to leave and hands over what it holds.", yes(c.Retiring))
 
 	r := &c.Repair
 	s.gauge("vdh_repair_queue_blocks", "Blocks that repair has to look at.", float64(r.Queued))
-	s.gauge("vdh_repair_urgent_blocks", "Of those, blocks that are close to their loss.", float64(r.Urgent))
+	s.gauge("vdh_repair_urgent_blocks", "Blocks in the queue of repair that are close to their loss.", float64(r.Urgent))
 	s.gauge("vdh_repair_irreparable_blocks", "Blocks with too few fragments at the members that answer now.", float64(r.Irreparable))
-	s.gauge("vdh_repair_oldest_seconds", "For how long the oldest of the queue has waited.", float64(r.OldestSec))
+	s.gauge("vdh_repair_oldest_seconds", "For how long the oldest block in the queue of repair has waited.", float64(r.OldestSec))
 	s.gauge("vdh_repair_braked", "1 while most members have vanished at once, and the node takes itself for cut off.", yes(r.Braked))
 	s.counter("vdh_repair_repaired_blocks_total", "Blocks brought back to full strength.", float64(r.Repaired))
 	s.counter("vdh_repair_recoded_blocks_total", "Blocks that were given another code.", float64(r.Recoded))
-	s.counter("vdh_repair_made_fragments_total", "Fragments made for it.", float64(r.Made))
-	s.counter("vdh_repair_handed_fragments_total", "Fragments handed over to the member that should have them.", float64(r.HandedOff))
+	s.counter("vdh_repair_made_fragments_total", "Fragments made by repair.", float64(r.Made))
+	s.counter("vdh_repair_handed_fragments_total", "Fragments that repair handed over to the member that should have them.", float64(r.HandedOff))
 	s.counter("vdh_repair_read_bytes_total", "Read from members for repair.", float64(r.Read))
 	s.counter("vdh_repair_written_bytes_total", "Sent to members by repair.", float64(r.Written))
 
 	s.counter("vdh_scrub_fragments_total", "Fragments hashed on the disk.", float64(c.Scrubbed.Fragments))
-	s.counter("vdh_scrub_bytes_total", "Bytes of them; vdh_node_used_bytes is one round.", float64(c.Scrubbed.Bytes))
-	s.counter("vdh_scrub_damaged_fragments_total", "Damaged fragments among them.", float64(c.Scrubbed.Damaged))
+	s.counter("vdh_scrub_bytes_total", "Bytes hashed on the disk; vdh_node_used_bytes is one round.", float64(c.Scrubbed.Bytes))
+	s.counter("vdh_scrub_damaged_fragments_total", "Damaged fragments found by hashing.", float64(c.Scrubbed.Damaged))
 	s.when("vdh_scrub_last_timestamp_seconds", "When everything had been hashed last, since the start.", c.Scrubbed.Ended)
 
 	w := c.Swept
@@ -155,15 +155,15 @@ func (s samples) care(c *node.Care) {
 		return
 	}
 	s.when("vdh_sweep_last_timestamp_seconds", "When the last round of the sweep ended, since the start.", w.Ended)
-	s.gauge("vdh_sweep_duration_seconds", "How long it took.", w.Seconds)
-	s.gauge("vdh_sweep_blocks", "Blocks of which the node holds a fragment, as it counted.", float64(w.Blocks))
-	s.gauge("vdh_sweep_short_blocks", "Of those, blocks that lack fragments.", float64(w.Short))
-	s.gauge("vdh_sweep_stray_fragments", "Fragments that another member should hold.", float64(w.Strays))
-	s.gauge("vdh_sweep_neighbours", "Members that were compared with.", float64(w.Neighbours))
+	s.gauge("vdh_sweep_duration_seconds", "How long the last round of the sweep took.", w.Seconds)
+	s.gauge("vdh_sweep_blocks", "Blocks of which the node holds a fragment, as the sweep counted.", float64(w.Blocks))
+	s.gauge("vdh_sweep_short_blocks", "Blocks that lack fragments, as the sweep counted.", float64(w.Short))
+	s.gauge("vdh_sweep_stray_fragments", "Fragments here that another member should hold, as the sweep counted.", float64(w.Strays))
+	s.gauge("vdh_sweep_neighbours", "Members that the sweep compared with.", float64(w.Neighbours))
 	if len(w.Above) > 0 {
 		weakest := slices.Min(slices.Collect(maps.Keys(w.Above)))
 		s.gauge("vdh_sweep_weakest_spare_fragments",
-			"Fragments that the weakest block had beyond those that it needs; absent if no block is short.", float64(weakest))
+			"Fragments that the weakest block had beyond those needed, as the sweep counted; absent if no block is short.", float64(weakest))
 	}
 }
 
@@ -179,7 +179,7 @@ func (s samples) lent(list []node.LentInfo) {
 		s.gauge("vdh_lent_owners", "Owners who have claims here, by state.", float64(n), "state", state)
 	}
 	s.gauge("vdh_lent_claims", "Claims of all owners on fragments here.", float64(fragments))
-	s.gauge("vdh_lent_bytes", "Bytes that they claim; what two owners claim counts twice.", float64(bytes))
+	s.gauge("vdh_lent_bytes", "Bytes here that owners claim; what two owners claim counts twice.", float64(bytes))
 }
 
 // swarm adds how the swarm stands, as the node sees it.
@@ -222,12 +222,12 @@ func (s samples) snapshots(l keptList) {
 	for at, snap := range newest {
 		labels := []string{"store", l.store, "host", at.host, "path", at.path}
 		s.when("vdh_snapshot_last_timestamp_seconds", "When the newest snapshot of a path was made.", snap.Time, labels...)
-		s.gauge("vdh_snapshot_last_unreadable_files", "Files that could not be read for it.", float64(snap.Incomplete), labels...)
+		s.gauge("vdh_snapshot_last_unreadable_files", "Files that could not be read for the newest snapshot of a path.", float64(snap.Incomplete), labels...)
 	}
 	if p := l.proven.last(); p != nil {
 		s.when("vdh_check_last_timestamp_seconds", "When vdh check last looked at all blocks of snapshots.", p.at, "store", l.store)
 		s.gauge("vdh_check_weakest_spare_fragments",
-			"Fragments that the weakest block had beyond those that it needs, then; below 0: damaged, or not all was proven.",
+			"Fragments that the weakest block had beyond those needed at that check; below 0: damage, or not all was proven.",
 			float64(p.above), "store", l.store)
 	}
 }
