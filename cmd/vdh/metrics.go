@@ -38,7 +38,7 @@ type nodeView interface {
 // nodeMetrics is the prometheus.Collector of a node: each scrape asks anew, and nothing is kept in between.
 type nodeMetrics struct {
 	node  nodeView
-	lists func(context.Context) []keptList
+	lists func(context.Context) []keptList // of this user
 	warns *countingHandler
 }
 
@@ -232,14 +232,19 @@ func (s samples) snapshots(l keptList) {
 	}
 }
 
-// keptLists returns the lists of snapshots that this user has, as they are now.
-func keptLists(ctx context.Context) []keptList {
+// keptLists returns the lists of snapshots that this user has in a store, as vdh --store names it, and in the swarm, as
+// they are now.
+func keptLists(ctx context.Context, store string) []keptList {
 	owner, err := newApp(nil, io.Discard, io.Discard).identity(false)
 	if err != nil {
 		return nil // there is none
 	}
 	var out []keptList
-	for _, store := range []string{"", swarmWord} {
+	stores := []string{store, swarmWord}
+	if store == swarmWord {
+		stores[0] = "" // the usual folder
+	}
+	for _, store := range stores {
 		a := app{storePath: store}
 		at, err := a.where()
 		if err != nil {

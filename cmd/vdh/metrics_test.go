@@ -10,6 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +23,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"ventidhash/dhash"
 	"ventidhash/dhash/node"
 	"ventidhash/snapshot"
 )
@@ -198,5 +202,66 @@ func TestListenHere(t *testing.T) {
 	var u usage
 	if _, err := listenHere("metrics", "9735"); !errors.As(err, &u) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestMetricsOfNode asks a node that runs, and after a backup it says how old the snapshot is.
+func TestMetricsOfNode(t *testing.T) {
+	r := newTrial(t, 2, dhash.Code{Need: 1, Total: 2}, nil, "--metrics", ":0")
+	name := regexp.MustCompile(`url=(http://127\.0\.0\.1:\d+/metrics)`)
+	var urls [][][]byte
+	for end := time.Now().Add(time.Minute); len(urls) < 2; time.Sleep(10 * time.Millisecond) {
+		log, err := os.ReadFile(filepath.Join(r.dir, "members.log"))
+		r.do(err)
+		if urls = name.FindAllSubmatch(log, -1); time.Now().After(end) {
+			t.Fatalf("%d of 2 nodes say where their metrics are:\n%s", len(urls), log)
+		}
+	}
+	_, text := topic("metrics")
+	for _, url := range urls {
+		res, err := http.Get(string(url[1]))
+		r.do(err)
+		p := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := p.TextToMetricFamilies(res.Body)
+		r.do(err, res.Body.Close())
+		for name := range families {
+			if strings.HasPrefix(name, "vdh_") && !strings.Contains(text, "\n  "+name) {
+				t.Errorf("%s is not in vdh help metrics", name)
+			}
+		}
+		info := families["vdh_node_info"]
+		if info == nil || families["vdh_node_capacity_bytes"].GetMetric()[0].GetGauge().GetValue() <= 0 || families["go_goroutines"] == nil {
+			t.Errorf("%v", families)
+		}
+	}
+}
+
+// TestKeptLists holds that a node tells of the snapshots of the user who runs it, as they are now.
+func TestKeptLists(t *testing.T) {
+	m := newSwarmMachine(t)
+	if l := keptLists(t.Context(), swarmWord); l != nil {
+		t.Errorf("without an identity: %v", l)
+	}
+	src := m.source()
+	m.run(0, "backup", src)
+	m.run(0, "check")
+	m.run(0, "backup", src, "--store", filepath.Join(m.dir, "data/vdh/store"))
+	lists := keptLists(t.Context(), swarmWord)
+	if len(lists) != 2 || lists[0].store != "folder" || lists[1].store != swarmWord {
+		t.Fatalf("%+v", lists)
+	}
+	for _, l := range lists {
+		if l.err != nil || len(l.list) != 1 || l.list[0].Paths[0] != src {
+			t.Errorf("%+v", l)
+		}
+	}
+	if p := lists[1].proven.last(); p == nil || p.above != 3 {
+		t.Errorf("the last check: %v", p)
+	}
+	for _, name := range m.files("data/vdh/swarm/owners/*/head") {
+		writeFile(t, name, []byte("damage"))
+	}
+	if l := keptLists(t.Context(), swarmWord); len(l) != 2 || l[0].err != nil || l[1].err == nil {
+		t.Errorf("with a damaged head: %+v", l)
 	}
 }

@@ -155,7 +155,8 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	var rest sync.WaitGroup
 	rest.Go(func() { giveBack(resting) })
 	if metricsAt != nil {
-		rest.Go(func() { serveMetrics(resting, metricsAt, &nodeMetrics{n, keptLists, logged}, cfg.Log) })
+		lists := func(ctx context.Context) []keptList { return keptLists(ctx, a.storePath) }
+		rest.Go(func() { serveMetrics(resting, metricsAt, &nodeMetrics{n, lists, logged}, cfg.Log) })
 	}
 	err = n.Run(ctx)
 	stop()
