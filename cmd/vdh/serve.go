@@ -30,10 +30,9 @@ func newServe(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [NAME]",
 		Short: "show snapshots to browsers and file managers, over HTTP and WebDAV",
-		Long: `Shows all snapshots, or the one that is named, read-only at an address of this machine until it is told
-to stop: pages that list directories, files at their paths, also in parts (Range), and the same to
-whatever speaks WebDAV. It is for machines without FUSE; elsewhere vdh mount is better. The folders
-are those of vdh mount:
+		Long: `Shows all snapshots, or the one that is named, read-only at an address of this machine until it is
+told to stop: pages that list directories, files at their paths, also in parts (Range), and the same
+to whatever speaks WebDAV. It is for machines without FUSE. The folders are:
 
     latest/                    the newest snapshot
     ids/SCORE/                 each by its score
@@ -42,8 +41,8 @@ are those of vdh mount:
 
 Snapshots that are made meanwhile appear. The ETag of a file is the same as long as its content is.
 
-Without --password-file it is shown on the loopback alone, where every user of this machine can read it,
-and under the name localhost alone. Elsewhere a password is needed. The file has one line,
+Without --password-file it is shown on the loopback alone, where every user of this machine can read
+it, and under the name localhost alone. Elsewhere a password is needed. The file has one line,
 NAME:PASSWORD, of which the password has 12 bytes or more, and only its owner may read it. The
 password and the files travel in the clear: over a network that you do not trust, put a proxy with
 TLS in front, or a tunnel.

@@ -60,14 +60,16 @@ from who answers now, and 1 if it is gone. Of a store in a folder, which keeps a
 all, it says whether each is there.
 
 With --json, one line of "type":"status" with protected, because, summary (the two as a sentence),
-store, snapshots, joined, running and what the node says (swarm, swarm_id, id, members, alive, code,
-target_nines, fresh_nines, threshold_nines and more), lends (owner, fragments, bytes, heartbeat,
-kept, state for each owner who has something here), uses (members, fragments, bytes, as_of, kept:
-what members hold for this identity, as they said last), and the last snapshots as vdh snapshots has
-them, in a swarm with proven (when vdh check last had it proven) and proven_above (below zero: not
-all was). With a name, one line of "type":"snapshot_status" with score, blocks, bytes, stored_bytes,
-overhead, above (how many blocks have how many), below_threshold, unreadable, asked, silent, weakest
-(score, path, present, need, total), proven, proven_above.`,
+store, snapshots, joined, running and what the node says: swarm, swarm_id, id, name, domain,
+version, started, addrs, capacity, used, free, fragments, care (as vdh sweep has it), members,
+alive, revision, code, target_nines, fresh_nines, threshold_nines, dht_lookups, dht_requests,
+dht_table; lends (owner, fragments, bytes, heartbeat, kept, state, waiting for each owner who has
+something here), uses (members, fragments, bytes, as_of, kept: what members hold for this identity,
+as they said last), and for each of the last snapshots one line of "type":"snapshot" as vdh
+snapshots has it, in a swarm with proven (when vdh check last had it proven) and proven_above (below
+zero: not all was). With a name, one line of "type":"snapshot_status" with score, blocks, bytes,
+stored_bytes, overhead, above (how many blocks have how many), below_threshold, unreadable, asked,
+silent, weakest (score, path, present, need, total), proven, proven_above.`,
 		Example:           "  vdh status\n  vdh status latest\n  vdh status vac:4f1c… --store swarm",
 		Args:              args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: completeNames(a, false),
