@@ -26,6 +26,7 @@ require (
 	github.com/tyler-smith/go-bip39 v1.1.0 // recovery phrases
 	github.com/vbauerster/mpb/v8 v8.9.3 // the progress bar
 	github.com/zeebo/blake3 v0.2.4 // hashes of contents, keys of blocks
+	golang.org/x/net v0.62.0 // WebDAV's PROPFIND, and a bound on connections
 	golang.org/x/sync v0.24.0 // a semaphore that counts bytes
 	golang.org/x/sys v0.49.0 // system calls that the standard library lacks
 	golang.org/x/term v0.47.0 // is this a terminal, and how wide
@@ -138,7 +139,6 @@ require (
 	golang.org/x/exp v0.0.0-20260718201538-764159d718ef // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
-	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
