@@ -162,7 +162,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	for _, verb := range []func(*app) *cobra.Command{
 		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats,
-		newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newStatus, newDemo, newVersion,
+		newShare, newForget, newPrune, newCopy, newRecover, newSwarm, newNode, newSweep, newRepair, newStatus, newDemo, newVersion,
 	} {
 		root.AddCommand(verb(a))
 	}
