@@ -104,12 +104,12 @@ func (s *byNode) ID() string { return s.id }
 
 // Report implements swarmStore.
 func (s *byNode) Report(ctx context.Context) (redundancy, error) {
-	r, _, err := s.Remote.Report(ctx)
+	r, counts, err := s.Remote.Report(ctx)
 	if err != nil {
 		return redundancy{}, err
 	}
 	st, err := s.local.Status(ctx)
-	return redundancyOf(r, st), err
+	return redundancyOf(r, counts, st), err
 }
 
 // Members implements swarmStore.
@@ -134,7 +134,7 @@ func (s *byClient) ID() string { return s.id }
 
 // Report implements swarmStore.
 func (s *byClient) Report(context.Context) (redundancy, error) {
-	return redundancyOf(s.Client.Report(), s.Client.Status()), nil
+	return redundancyOf(s.Client.Report(), s.Counts(), s.Client.Status()), nil
 }
 
 // Members implements swarmStore.
@@ -153,6 +153,7 @@ func (w writing) Has(ctx context.Context, scores []venti.Score) ([]bool, error) 
 // maxNines bounds what is said about availability: beyond, it would be infinite, or the fault of the arithmetic.
 const maxNines = 15
 
-func redundancyOf(r gateway.Report, st node.Status) redundancy {
-	return redundancy{Blocks: r.Blocks, Below: r.Below, Nines: min(r.Nines, maxNines), Target: st.Target, Promise: min(st.Repair, maxNines)}
+func redundancyOf(r gateway.Report, c gateway.Counts, st node.Status) redundancy {
+	return redundancy{Blocks: r.Blocks, New: c.New, Added: c.Added, Below: r.Below, Nines: min(r.Nines, maxNines),
+		Target: st.Target, Promise: min(st.Repair, maxNines)}
 }

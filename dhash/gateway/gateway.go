@@ -174,6 +174,10 @@ func (g *Gateway) finish(p *putting, stored, placed int, err error) {
 	if placed < code.Total {
 		g.counts.Short++
 	}
+	if p.there < code.Need {
+		g.counts.New++
+		g.counts.Added += int64(p.enc.Length)
+	}
 }
 
 // Sync implements venti.Store. It also waits, for a bounded time, until every fragment has found a place.

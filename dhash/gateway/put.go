@@ -43,6 +43,7 @@ type putting struct {
 	out     map[int]placement.Member // fragments under way, once each: the member tried last
 	flights int                      // attempts under way
 	placed  map[int]placement.Member // fragments that are held
+	there   int                      // of placed, those that were held already
 	held    []placement.Member       // their holders
 	full    map[int]placement.Member // members that were to have a fragment and have no room
 	causes  map[string]int           // why members failed, counted
@@ -52,6 +53,7 @@ type putting struct {
 type attempt struct {
 	index  int
 	member placement.Member
+	there  bool // it held the fragment already
 	err    error
 }
 
@@ -133,27 +135,30 @@ func (p *putting) start(index int, m placement.Member, claim bool) {
 	}
 	p.out[index] = m
 	p.flights++
-	p.g.work.Go(func() { p.results <- attempt{index, m, p.send(index, m, claim)} })
+	p.g.work.Go(func() {
+		there, err := p.send(index, m, claim)
+		p.results <- attempt{index, m, there, err}
+	})
 }
 
 // send places fragment index at m, by a claim if m holds it already.
-func (p *putting) send(index int, m placement.Member, claim bool) error {
+func (p *putting) send(index int, m placement.Member, claim bool) (there bool, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, putTimeout)
 	defer cancel()
 	if claim {
 		held, err := p.g.cfg.Peers.Claim(ctx, m.ID, p.claim.Owner, []peer.Mark{{Score: p.enc.Score, Coding: p.enc.Coding,
 			Index: index, Mark: p.claim.Mark}})
 		if err != nil || len(held) == 1 && held[0] {
-			return err
+			return err == nil, err
 		}
 	}
 	f := p.enc.Fragment(index)
 	p.g.count(func(c *Counts) { c.Puts++ })
 	receipt, err := p.g.cfg.Peers.Put(ctx, m.ID, p.claim, &f)
 	if err == nil && receipt.Coding != p.enc.Coding {
-		return fmt.Errorf("%w: the member says that it got another one", dhash.ErrFragment)
+		return false, fmt.Errorf("%w: the member says that it got another one", dhash.ErrFragment)
 	}
-	return err
+	return false, err
 }
 
 // divert tells the members that were to hold a fragment and have no room where it is now.
@@ -224,6 +229,9 @@ func (p *putting) take(a attempt) {
 	if a.err == nil {
 		p.g.slow.clear(a.member.ID)
 		p.placed[a.index] = a.member
+		if a.there {
+			p.there++
+		}
 		p.held = append(p.held, a.member)
 		delete(p.out, a.index)
 		return
