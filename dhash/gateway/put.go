@@ -47,6 +47,7 @@ type putting struct {
 	held    []placement.Member       // their holders
 	full    map[int]placement.Member // members that were to have a fragment and have no room
 	causes  map[string]int           // why members failed, counted
+	silent  bool                     // some of them did not answer, and were not known to be absent
 }
 
 // An attempt is the end of one try to place one fragment at one member.
@@ -65,17 +66,36 @@ func (p *putting) free() {
 
 // run places all fragments, as far as that is possible.
 func (p *putting) run() {
+	until := time.Now().Add(p.g.cfg.Wait)
+	err := p.g.patiently(p.g.life, p.enc.Score, p.attempt)
+	for err == nil && p.cutOff() { // the swarm went away while the fragments travelled
+		if waited, reached := p.g.await(p.g.life, p.enc.Score, until); !waited || !reached {
+			break
+		}
+		err = p.g.patiently(p.g.life, p.enc.Score, p.attempt)
+	}
+	p.g.finish(p, p.stored(), len(p.placed), err)
+	p.free()
+	close(p.done)
+}
+
+// attempt places all fragments, as far as that is possible now. In the end nothing is under way.
+func (p *putting) attempt() error {
 	ctx, cancel := context.WithCancel(p.g.life)
-	p.ctx, p.began = ctx, time.Now()
+	p.ctx, p.began, p.table = ctx, time.Now(), p.g.cfg.Table()
 	err := p.place()
 	p.divert()
 	cancel()
 	for ; p.flights > 0; p.flights-- { // they hold the buffer
 		<-p.results
 	}
-	p.g.finish(p, p.stored(), len(p.placed), err)
-	p.free()
-	close(p.done)
+	return err
+}
+
+// cutOff reports whether fewer fragments are held than there should be, and members did not answer who are not known to be
+// absent.
+func (p *putting) cutOff() bool {
+	return p.g.cfg.Wait > 0 && p.silent && p.stored() < p.enc.Code.Threshold()
 }
 
 // stored returns how many fragments count as held, with regard to failure domains.
@@ -88,6 +108,7 @@ func (p *putting) place() error {
 	p.out = map[int]placement.Member{}
 	p.placed = map[int]placement.Member{}
 	p.full = map[int]placement.Member{}
+	p.held, p.there, p.silent = nil, 0, false
 	p.causes = map[string]int{}
 	first := min(code.Total, len(members))
 	p.spares = members[first:]
@@ -244,6 +265,7 @@ func (p *putting) take(a attempt) {
 	if _, ok := p.full[a.index]; !ok && errors.Is(a.err, dhash.ErrFull) {
 		p.full[a.index] = a.member
 	}
+	p.silent = p.silent || !refuses(a.err) && !p.g.cfg.Absent(a.member.ID)
 	p.g.noteFailure(a.member, a.err)
 	if len(p.spares) > 0 {
 		m := p.spares[0]
@@ -269,6 +291,9 @@ func (p *putting) hedge() {
 
 // verdict says whether what was placed can bring the block back.
 func (p *putting) verdict() error {
+	for _, m := range p.out {
+		p.silent = p.silent || !p.g.cfg.Absent(m.ID)
+	}
 	need := p.enc.Code.Need
 	if len(p.placed) >= need {
 		return nil
@@ -297,13 +322,19 @@ func cause(err error) string {
 	return err.Error()
 }
 
+// refuses reports whether an error says that a member answered, and would not or could not.
+func refuses(err error) bool {
+	for _, e := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrFragment, dhash.ErrNoFragment} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // noteFailure remembers a member whose connection failed, and logs any refusal.
 func (g *Gateway) noteFailure(m placement.Member, err error) {
-	refused := false
-	for _, e := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrFragment, dhash.ErrNoFragment} {
-		refused = refused || errors.Is(err, e)
-	}
-	if !refused && g.life.Err() == nil {
+	if !refuses(err) && g.life.Err() == nil {
 		g.slow.set(m.ID)
 	}
 	g.cfg.Log.Debug("member failed", slog.String("member", m.ID.Short()), slog.Any("err", err))
