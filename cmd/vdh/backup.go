@@ -24,7 +24,8 @@ snapshot of the same host and paths are not opened.
 
 Exclude patterns are those of .gitignore; ! takes back in. The store itself is left out. What could
 not be read is reported, the rest is kept, and the exit code is 3. A backup that was interrupted is
-simply run again: what it had stored is not stored twice.
+simply run again: what it had stored is not stored twice. When the members of the swarm are out of
+reach, because this machine slept or lost its network, it waits for them and goes on (--patience).
 
 With --json, one line of "type":"summary" with score, parent, time, host, paths, tags, files, dirs,
 bytes, new, changed, unchanged, failed, bytes_read, bytes_added, seconds, and for a swarm
@@ -39,7 +40,7 @@ file that could not be read.`,
 		RunE: func(cmd *cobra.Command, paths []string) error { return a.backup(cmd.Context(), paths, &f) },
 	}
 	f.add(cmd.Flags())
-	return cmd
+	return a.patiently(cmd)
 }
 
 func (a *app) backup(ctx context.Context, paths []string, f *backupFlags) error {

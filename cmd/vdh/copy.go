@@ -29,7 +29,8 @@ func newCopy(a *app) *cobra.Command {
 		Long: `Copies snapshots of this identity from one store to another, in any direction between folders and the
 swarm: all that the other store does not list, or those that are named. They have the same scores
 there. Only blocks that the other store does not have are sent; the list there gains a snapshot when
-all of it is safely stored. A copy that was interrupted is simply run again.
+all of it is safely stored. A copy that was interrupted is simply run again; one during which the
+swarm is out of reach waits for it (--patience).
 
 A snapshot that is named is looked through even if it is listed there already, and what the other
 store has lost of it is sent again.
@@ -57,13 +58,13 @@ backup. In a dry run bytes_sent is the length of the contents before they are co
 	l.BoolVarP(&f.dryRun, "dry-run", "n", false, "send nothing, only say how much would be")
 	_ = cmd.RegisterFlagCompletionFunc("from", completeStore) // an error says that there is no such flag
 	_ = cmd.RegisterFlagCompletionFunc("to", completeStore)
-	return cmd
+	return a.patiently(cmd)
 }
 
 // beside returns a run of the program for the same user over another store. Close it.
 func (a *app) beside(store string) *app {
 	return &app{in: a.in, stdout: a.stdout, out: a.out, stderr: a.stderr, errs: a.errs, storePath: store, json: a.json,
-		quiet: a.quiet, verbose: a.verbose, owner: a.owner, dial: a.dial}
+		quiet: a.quiet, verbose: a.verbose, owner: a.owner, dial: a.dial, patience: a.patience}
 }
 
 // A copying is one run of vdh copy: the app is that of the store to copy from.

@@ -130,6 +130,8 @@ func (s *fakeSwarm) State(context.Context, dhash.ID, []byte) ([]byte, error) {
 	return nil, venti.ErrUnavailable
 }
 
+func (s *fakeSwarm) Outage(context.Context) (gateway.Outage, error) { return gateway.Outage{}, nil }
+
 func (s *fakeSwarm) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -43,6 +43,9 @@ type swarmStore interface {
 	// member cannot be reached.
 	State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error)
 
+	// Outage says whether the swarm is waited for now, because it is out of reach.
+	Outage(ctx context.Context) (gateway.Outage, error)
+
 	// Close ends this machine's part in what was begun; no goroutine of the store outlives it.
 	Close() error
 }
@@ -85,7 +88,7 @@ func (a *app) byNode(ctx context.Context, l *node.Local, f *node.Folder) (*byNod
 		return nil, err
 	}
 	owner := dhash.Owner(member.PublicOf(sign))
-	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark})
+	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark, Wait: a.patience})
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +139,9 @@ func (s *byClient) ID() string { return s.id }
 func (s *byClient) Report(context.Context) (redundancy, error) {
 	return redundancyOf(s.Client.Report(), s.Counts(), s.Client.Status()), nil
 }
+
+// Outage implements swarmStore.
+func (s *byClient) Outage(context.Context) (gateway.Outage, error) { return s.Client.Outage(), nil }
 
 // Members implements swarmStore.
 func (s *byClient) Members(context.Context) ([]node.MemberInfo, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ventidhash/dhash"
@@ -32,6 +33,9 @@ type Outage struct {
 
 // outage is what a Gateway knows about whether its swarm can be reached.
 type outage struct {
+	// members is the most that were in the table: in a long outage it empties, and fills again later.
+	members atomic.Int64
+
 	probing sync.Mutex // held while members are asked; protects the following
 	at      time.Time  // when that last began
 	last    probed
@@ -42,7 +46,7 @@ type outage struct {
 }
 
 // probed is the result of asking members.
-type probed struct{ answers, asked, need int }
+type probed struct{ answers, members, need int }
 
 // Outage returns the outage that there is now, if there is one.
 func (g *Gateway) Outage() Outage {
@@ -54,10 +58,11 @@ func (g *Gateway) Outage() Outage {
 // patiently calls try, and again for as long as it fails because the swarm is out of reach, up to Config.Wait. Where the
 // members answer, what is unavailable is so twice in a row before that is believed: they may have come back in between.
 func (g *Gateway) patiently(ctx context.Context, s venti.Score, try func() error) error {
-	err := try()
 	if g.cfg.Wait == 0 {
-		return err
+		return try()
 	}
+	g.swarmOf(g.cfg.Table().Len())
+	err := try()
 	until := time.Now().Add(g.cfg.Wait)
 	for again := false; errors.Is(err, venti.ErrUnavailable) && g.goesOn(ctx); {
 		waited, reached := g.await(ctx, s, until)
@@ -68,6 +73,19 @@ func (g *Gateway) patiently(ctx context.Context, s venti.Score, try func() error
 		err = try()
 	}
 	return err
+}
+
+// swarmOf notes that there are so many members now, and returns how many there were at most.
+func (g *Gateway) swarmOf(members int) int {
+	for {
+		most := g.outage.members.Load()
+		if int64(members) <= most {
+			return int(most)
+		}
+		if g.outage.members.CompareAndSwap(most, int64(members)) {
+			return members
+		}
+	}
 }
 
 // goesOn reports whether anything can still come of a block.
@@ -87,7 +105,7 @@ func (g *Gateway) await(ctx context.Context, s venti.Score, until time.Time) (wa
 		if p.answers > most {
 			most, grew = p.answers, time.Now()
 		}
-		settled := p.answers == p.asked || time.Since(grew) > settleTime
+		settled := p.answers >= p.members || time.Since(grew) > settleTime
 		switch {
 		case p.answers >= p.need && !waited:
 			return false, true
@@ -147,6 +165,7 @@ func (g *Gateway) probe(ctx context.Context, s venti.Score, since time.Time) pro
 	}
 	o.at = time.Now()
 	table := g.cfg.Table()
+	known := g.swarmOf(table.Len())
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	members := table.Closest(dhash.KeyOf(s), min(probeMax, table.Len()))
@@ -157,7 +176,7 @@ func (g *Gateway) probe(ctx context.Context, s venti.Score, since time.Time) pro
 			heard <- err == nil
 		})
 	}
-	o.last = probed{asked: len(members), need: g.cfg.Code(max(1, table.Len()), false).Need}
+	o.last = probed{members: min(probeMax, known), need: g.cfg.Code(max(1, known), false).Need}
 	for range members {
 		if <-heard {
 			o.last.answers++

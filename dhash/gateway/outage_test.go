@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/placement"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -98,6 +100,37 @@ func TestOutageWhilePut(t *testing.T) {
 			t.Errorf("%d fragments were sent for 20", n)
 		}
 		mustGet(t, g, s, block)
+	})
+}
+
+// TestLongOutage holds that a swarm whose members are all taken for gone is not taken for one of a single member when the
+// first of them is back.
+func TestLongOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(20)
+		var known atomic.Int64
+		known.Store(20)
+		g := swarm.open(t, waits, func(c *gateway.Config) {
+			c.Table = func() *placement.Table {
+				part := newFakeSwarm(int(known.Load()))
+				return part.table()
+			}
+		})
+		mustPut(t, g, ventitest.Random(1, 50_000))
+		swarm.set(gone, swarm.ids...)
+		known.Store(0)
+		go func() {
+			time.Sleep(30 * time.Minute)
+			for i, id := range swarm.ids {
+				time.Sleep(3 * time.Second)
+				swarm.set(good, id)
+				known.Store(int64(i + 1))
+			}
+		}()
+		mustPut(t, g, ventitest.Random(2, 50_000))
+		if rep := g.Report(); rep.Blocks != 2 || rep.Below != 0 || rep.Fragments != 40 {
+			t.Errorf("%+v", rep)
+		}
 	})
 }
 
