@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 	"ventidhash/dhash/member"
 	"ventidhash/venti/wire"
 )
+
+// waitHeader says how long blocks of a session wait for the swarm.
+const waitHeader = "Vdh-Wait"
 
 // upgrade is the protocol of a connection that turns from HTTP to package wire's.
 const upgrade = "vdh-blocks/1"
@@ -35,7 +39,13 @@ type Session struct {
 	Owner   dhash.Owner
 	Grant   []byte   // the owner's word, about the node that acts (member.Grant)
 	MarkKey [32]byte // the owner's
+
+	// Wait is how long blocks wait for the swarm while it is out of reach (gateway.Config), in seconds, at most MaxWait.
+	Wait time.Duration
 }
+
+// MaxWait bounds Session.Wait.
+const MaxWait = 7 * 24 * time.Hour
 
 // control is the node's side of the socket in its folder, for programs of the same user. FORMAT.md lists the requests.
 type control struct {
@@ -122,6 +132,12 @@ func sessionOf(r *http.Request) (s Session, err error) {
 	copy(s.Owner[:], b)
 	copy(s.MarkKey[:], b[len(s.Owner):])
 	s.Grant = b[len(s.Owner)+len(s.MarkKey):]
+	if text := r.Header.Get(waitHeader); text != "" {
+		seconds, err := strconv.ParseUint(text, 10, 32)
+		if s.Wait = time.Duration(seconds) * time.Second; err != nil || s.Wait > MaxWait {
+			return s, fmt.Errorf("%s: want at most %d seconds", waitHeader, MaxWait/time.Second)
+		}
+	}
 	return s, nil
 }
 
@@ -202,7 +218,7 @@ func (c *control) session(w http.ResponseWriter, r *http.Request) *gateway.Gatew
 
 func (c *control) report(w http.ResponseWriter, r *http.Request) {
 	if g := c.session(w, r); g != nil {
-		answer(w, told{g.Report(), g.Counts()})
+		answer(w, told{g.Report(), g.Counts(), g.Outage()})
 	}
 }
 
@@ -210,6 +226,7 @@ func (c *control) report(w http.ResponseWriter, r *http.Request) {
 type told struct {
 	Report gateway.Report
 	Counts gateway.Counts
+	Outage gateway.Outage
 }
 
 // survey reads scores, and answers with a line of JSON for each.
