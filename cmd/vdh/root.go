@@ -161,7 +161,7 @@ func newRoot(a *app) *cobra.Command {
 		return usage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	for _, verb := range []func(*app) *cobra.Command{
-		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats,
+		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newMount, newCheck, newStats,
 		newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newStatus, newDemo, newVersion,
 	} {
 		root.AddCommand(verb(a))
