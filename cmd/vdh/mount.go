@@ -54,7 +54,9 @@ says what could not be read, and Ctrl-C or SIGTERM ends it too. Only you can loo
 A block that cannot be had now is an input/output error for who reads it, and read again later. A
 mount keeps no snapshot: one that is forgotten and pruned meanwhile cannot be read any more.
 
-It needs FUSE: on Linux /dev/fuse, and for users other than root the package fuse3.`,
+It needs FUSE: on Linux /dev/fuse, and for users other than root the package fuse3.
+
+With --json, one line of "type":"mounted" with dir, and score and path of what was named.`,
 		Example: `  mkdir -p ~/snapshots && vdh mount ~/snapshots
   diff -r ~/snapshots/latest/etc /etc
   fusermount3 -u ~/snapshots
