@@ -6,6 +6,7 @@ require (
 	github.com/dgraph-io/badger v1.6.2 // what go-ds-badger stands on: to see tables that it dropped, and to rebuild the index fast
 	github.com/dustin/go-humanize v1.0.1 // sizes and counts for people
 	github.com/go-git/go-git/v5 v5.19.3 // gitignore patterns, as git reads them
+	github.com/hanwen/go-fuse/v2 v2.12.1 // snapshots as a file system (FUSE)
 	github.com/ipfs/go-datastore v0.9.2 // the interface of the index
 	github.com/ipfs/go-ds-badger v0.3.4 // the index of the store on disk
 	github.com/klauspost/compress v1.20.3 // zstd
