@@ -222,6 +222,8 @@ func TestJSONLines(t *testing.T) {
 	}
 	r.run(exitFailed, "check", in("--read-data")...)
 
+	r.run(exitOK, "copy", "--from", swarmWord, "--to", filepath.Join(r.home, "copy"), "--dry-run")
+	r.run(exitOK, "copy", "--from", swarmWord, "--to", filepath.Join(r.home, "copy"))
 	r.run(exitOK, "forget", "latest")
 	r.run(anyCode, "prune", "--dry-run")
 	r.run(anyCode, "prune") // members that have just started may wait

@@ -56,6 +56,19 @@ func New(list []snapshot.Snapshot, zone *time.Location) *Folder {
 // Names returns the names in the folder, sorted.
 func (f *Folder) Names() []string { return slices.Sorted(maps.Keys(f.Kids)) }
 
+// Find returns the folder at path below f, f itself if path is empty, or nil if there is none.
+func (f *Folder) Find(path string) *Folder {
+	if path == "" {
+		return f
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if f = f.Kids[name].Folder; f == nil {
+			return nil
+		}
+	}
+	return f
+}
+
 func newFolder(path string) *Folder { return &Folder{Path: path, Kids: map[string]Kid{}} }
 
 // child returns the folder called name in f, and makes it if need be.

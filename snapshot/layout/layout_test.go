@@ -50,6 +50,14 @@ func TestNew(t *testing.T) {
 	if f := top.Kids["hosts"].Folder.Kids["b"].Folder; f.Path != "hosts/b" || !f.Last.Equal(at.Add(30*time.Second)) {
 		t.Errorf("%s, %v", f.Path, f.Last)
 	}
+	if f := top.Find("dates/2026/03"); f == nil || f.Path != "dates/2026/03" || top.Find("") != top {
+		t.Errorf("found %+v", f)
+	}
+	for _, path := range []string{"dates/1999", "latest", "ids/" + id(1), "x/y", "/"} {
+		if top.Find(path) != nil {
+			t.Errorf("%s is a folder", path)
+		}
+	}
 	if got := paths(layout.New(nil, time.UTC), ""); len(got) != 0 {
 		t.Errorf("of nothing: %v", got)
 	}

@@ -50,7 +50,7 @@ func (d *directory) newest(f *fileSystem) *snapshot.Snapshot {
 	if err != nil {
 		return nil
 	}
-	return top.kids["latest"].snap
+	return top.Kids["latest"].Snapshot
 }
 
 // OpenDir begins the reading of a directory. Of a folder the names are those at this moment until it is closed. Where no
@@ -76,8 +76,8 @@ func (f *fileSystem) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.
 	}
 	var names []fuse.DirEntry
 	if here != nil {
-		for _, name := range here.names() {
-			names = append(names, fuse.DirEntry{Name: name, Mode: unix.S_IFDIR, Ino: here.kids[name].name().inode()})
+		for _, name := range here.Names() {
+			names = append(names, fuse.DirEntry{Name: name, Mode: unix.S_IFDIR, Ino: kidKey(here.Kids[name]).inode()})
 		}
 	}
 	f.mu.Lock()

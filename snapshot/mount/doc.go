@@ -1,6 +1,6 @@
 // Package mount shows snapshots as a read-only file system, through FUSE.
 //
-// A mount shows either one snapshot, or a directory of one, or all of a list in folders:
+// A mount shows either one snapshot, or a directory of one, or all of a list in the folders of package layout:
 //
 //	latest/                     the newest snapshot that is no share
 //	ids/SCORE/                  every snapshot by its score

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"ventidhash/snapshot/layout"
 	"ventidhash/snapshot/vac"
 )
 
@@ -150,32 +151,32 @@ func (f *fileSystem) lookupFolder(ctx context.Context, d *directory, name string
 	if here == nil {
 		return fuse.ENOENT
 	}
-	k, ok := here.kids[name]
+	k, ok := here.Kids[name]
 	if !ok {
 		return fuse.ENOENT
 	}
 	*out = fuse.EntryOut{EntryValid: uint64(fresh.Seconds())}
-	if k.folder != nil {
-		sub := f.table.meet(&directory{up: d, name: folderKey(k.folder.path), at: place{path: k.folder.path}, path: k.folder.path})
-		f.folderAttr(&out.Attr, sub.name, k.folder.last)
+	if k.Folder != nil {
+		sub := f.table.meet(&directory{up: d, name: folderKey(k.Folder.Path), at: place{path: k.Folder.Path}, path: k.Folder.Path})
+		f.folderAttr(&out.Attr, sub.name, k.Folder.Last)
 		out.NodeId, out.AttrValid = sub.id(), uint64(fresh.Seconds())
 		return fuse.OK
 	}
 	path := join(d.path, name)
-	v := &volume{snap: *k.snap, name: snapshotKey(k.snap.Score)}
-	sub := f.table.meet(&directory{up: d, name: v.name, at: place{path: path, score: k.snap.Score}, path: path, of: v})
+	v := &volume{snap: *k.Snapshot, name: snapshotKey(k.Snapshot.Score)}
+	sub := f.table.meet(&directory{up: d, name: v.name, at: place{path: path, score: k.Snapshot.Score}, path: path, of: v})
 	f.topAttr(&out.Attr, sub.of)
 	out.NodeId, out.AttrValid = sub.id(), forever
 	return fuse.OK
 }
 
 // folder returns what d is now, or nil if it is gone.
-func (f *fileSystem) folder(ctx context.Context, d *directory) (*folder, error) {
+func (f *fileSystem) folder(ctx context.Context, d *directory) (*layout.Folder, error) {
 	top, err := f.shelf.folders(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return top.find(d.path), nil
+	return top.Find(d.path), nil
 }
 
 // Forget counts that the kernel has dropped a number.
@@ -204,9 +205,9 @@ func (f *fileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fu
 			return f.status(ctx, "stat", d, nil, err)
 		}
 		if here == nil {
-			here = newFolder("")
+			here = &layout.Folder{}
 		}
-		f.folderAttr(&out.Attr, d.name, here.last)
+		f.folderAttr(&out.Attr, d.name, here.Last)
 	case slot == selfSlot && d.self == nil:
 		f.topAttr(&out.Attr, d.of)
 	case slot == selfSlot:

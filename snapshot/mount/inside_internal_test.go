@@ -2,90 +2,17 @@ package mount
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"ventidhash/snapshot"
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
 	"ventidhash/venti/seal"
 	"ventidhash/venti/tree"
 	"ventidhash/venti/ventitest"
 )
-
-// show writes folders as lines of path and the time of the snapshot.
-func show(f *folder) (lines []string) {
-	for _, name := range f.names() {
-		k := f.kids[name]
-		if k.folder != nil {
-			lines = append(lines, show(k.folder)...)
-			continue
-		}
-		lines = append(lines, join(f.path, name)+" = "+k.snap.Tags[0])
-	}
-	return lines
-}
-
-func TestLayout(t *testing.T) {
-	at := func(text string) time.Time {
-		x, err := time.Parse("2006-01-02 15:04:05", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return x
-	}
-	score := func(b byte) venti.Score { return venti.Score{b} }
-	id := func(b byte) string { return fmt.Sprintf("%02x%s", b, strings.Repeat("0", 62)) }
-	list := []snapshot.Snapshot{
-		{Score: score(3), Host: "b", Time: at("2026-11-21 01:02:03"), Tags: []string{"third"}},
-		{Score: score(1), Host: "a", Time: at("2025-12-31 23:59:01"), Tags: []string{"first"}},
-		{Score: score(2), Host: "a", Time: at("2025-12-31 23:59:50"), Tags: []string{"second"}},
-		{Score: score(4), Host: "b", Time: at("2026-11-21 09:00:00"), Tags: []string{"share"}, Share: true},
-		{Score: score(5), Host: "../x", Time: at("2020-01-01 00:00:00"), Tags: []string{"odd"}},
-	}
-	want := []string{
-		"dates/2020/01/01/0100 = odd", "dates/2026/01/01/0059 = first", "dates/2026/01/01/0059.1 = second",
-		"dates/2026/11/21/0202 = third", "dates/2026/11/21/1000 = share",
-		"hosts/..%2Fx/dates/2020/01/01/0100 = odd", "hosts/..%2Fx/ids/" + id(5) + " = odd", "hosts/..%2Fx/latest = odd",
-		"hosts/a/dates/2026/01/01/0059 = first", "hosts/a/dates/2026/01/01/0059.1 = second",
-		"hosts/a/ids/" + id(1) + " = first", "hosts/a/ids/" + id(2) + " = second", "hosts/a/latest = second",
-		"hosts/b/dates/2026/11/21/0202 = third", "hosts/b/dates/2026/11/21/1000 = share",
-		"hosts/b/ids/" + id(3) + " = third", "hosts/b/ids/" + id(4) + " = share", "hosts/b/latest = third",
-		"ids/" + id(1) + " = first", "ids/" + id(2) + " = second", "ids/" + id(3) + " = third", "ids/" + id(4) + " = share",
-		"ids/" + id(5) + " = odd", "latest = third",
-	}
-	top := layout(list, time.FixedZone("east", 3600))
-	if got := show(top); !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	if f := top.find("dates/2026/01"); f == nil || !f.last.Equal(at("2025-12-31 23:59:50")) || f.path != "dates/2026/01" {
-		t.Errorf("found %+v", f)
-	}
-	for _, path := range []string{"dates/1999", "latest", "ids/" + id(1), "x/y"} {
-		if top.find(path) != nil {
-			t.Errorf("%s is a folder", path)
-		}
-	}
-}
-
-func TestHostNames(t *testing.T) {
-	seen := map[string]string{}
-	for _, host := range []string{"", ".", "..", "...", "a", "a/b", "a%2Fb", "%", "a\x00b", "caf\xe9", "%2E"} {
-		name := hostName(host)
-		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
-			t.Errorf("%q becomes %q", host, name)
-		}
-		if was, ok := seen[name]; ok {
-			t.Errorf("%q and %q both become %q", was, host, name)
-		}
-		seen[name] = host
-	}
-}
 
 // treeOf makes a snapshot of two levels of directories with files in them.
 func treeOf(t *testing.T) *vac.Tree {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"ventidhash/snapshot/layout"
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
 )
@@ -33,6 +34,22 @@ func keyOf(kind byte, parts ...[]byte) key {
 func folderKey(path string) key            { return keyOf(keyFolder, []byte(path)) }
 func snapshotKey(score venti.Score) key    { return keyOf(keySnapshot, score[:]) }
 func childKey(parent key, name string) key { return keyOf(keyChild, parent[:], []byte(name)) }
+
+// kidKey returns the key of what is in a folder.
+func kidKey(k layout.Kid) key {
+	if k.Folder != nil {
+		return folderKey(k.Folder.Path)
+	}
+	return snapshotKey(k.Snapshot.Score)
+}
+
+// join returns the path of what is called name in the folder at path.
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "/" + name
+}
 
 // fileKey returns the key of the entry e of the directory dir in the snapshot of.
 func fileKey(of, dir key, e *vac.Dir) key {

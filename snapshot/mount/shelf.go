@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ventidhash/snapshot"
+	"ventidhash/snapshot/layout"
 	"ventidhash/snapshot/vac"
 )
 
@@ -20,15 +21,15 @@ type shelf struct {
 	zone *time.Location
 	log  *slog.Logger
 
-	mu      sync.Mutex // protects the following
-	top     *folder    // nil until the list has been read once
-	read    time.Time  // when that was tried last
+	mu      sync.Mutex     // protects the following
+	top     *layout.Folder // nil until the list has been read once
+	read    time.Time      // when that was tried last
 	reading bool
 	failing bool
 }
 
 // folders returns the top folder. While the list cannot be read, it is the one that was.
-func (s *shelf) folders(ctx context.Context) (*folder, error) {
+func (s *shelf) folders(ctx context.Context) (*layout.Folder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.top != nil && (s.reading || time.Since(s.read) < fresh) {
@@ -37,9 +38,9 @@ func (s *shelf) folders(ctx context.Context) (*folder, error) {
 	s.reading = true
 	s.mu.Unlock()
 	list, err := s.from.List(ctx)
-	var top *folder
+	var top *layout.Folder
 	if err == nil {
-		top = layout(list, s.zone)
+		top = layout.New(list, s.zone)
 	}
 	s.mu.Lock()
 	s.reading, s.read = false, time.Now()
