@@ -18,8 +18,8 @@ import (
 	"ventidhash/snapshot"
 )
 
-// maxName is how long the name of a folder may be, in bytes: that of a file system.
-const maxName = 255
+// maxName is how long the name of a host's folder may be, in bytes: a file system's 255, less what freeName adds.
+const maxName = 240
 
 // A Folder is a directory above the snapshots. It does not change once it is made: another list makes other folders, so it
 // may be read by many goroutines.
@@ -45,9 +45,9 @@ func New(list []snapshot.Snapshot, zone *time.Location) *Folder {
 	for _, s := range list {
 		byHost[s.Host] = append(byHost[s.Host], s)
 	}
-	for host, list := range byHost {
-		h := hosts.child(hostName(host))
-		h.fill(list, zone)
+	for _, host := range slices.Sorted(maps.Keys(byHost)) {
+		h := hosts.child(freeName(hosts, hostName(host)))
+		h.fill(byHost[host], zone)
 		hosts.Last = later(hosts.Last, h.Last)
 	}
 	return top
@@ -119,7 +119,7 @@ func freeName(f *Folder, name string) string {
 }
 
 // hostName writes the name of a host as one of a folder. What cannot be in one, and the per cent sign, becomes a per cent
-// sign and two digits, and so do the dots of . and ..; a host without a name is a per cent sign.
+// sign and two digits, and so do the dots of . and ..; a host without a name is a per cent sign. A long name is cut off.
 func hostName(host string) string {
 	if host == "" {
 		return "%"

@@ -84,7 +84,8 @@ func TestStays(t *testing.T) {
 
 // TestHosts holds that the name of every host is that of a folder, and of another one than that of any other host.
 func TestHosts(t *testing.T) {
-	hosts := []string{"", "%", ".", "..", "...", "a/b", "a%2Fb", "a\x00b", "%2E", "x\xff", strings.Repeat("%", 200)}
+	hosts := []string{"", "%", ".", "..", "...", "a/b", "a%2Fb", "a\x00b", "%2E", "x\xff", strings.Repeat("%", 200),
+		strings.Repeat("%", 201)}
 	var list []snapshot.Snapshot
 	for i, h := range hosts {
 		list = append(list, snap(byte(i+1), h, time.Unix(int64(i), 0)))
