@@ -64,12 +64,13 @@
 //
 // # Keep
 //
-//	go run ./bench/keep [-members 24] [-scale 0.1] [-only replaced,away,rot,lost,idle] [-rate 4MiB] [-dir DIR]
+//	go run ./bench/keep [-members 24] [-scale 0.1] [-only replaced,away,rot,lost,idle] [-readers 1] [-rate 4MiB] [-dir DIR]
 //
 // builds vdh, and shows with swarms of processes, each member at another port of 127.0.0.1, that a swarm keeps itself. Its
 // members do in seconds what others do in hours: they sweep every 3 s, and one that is silent for 15 s is gone (a minute
 // where something is to happen before that). All blocks have code 8/20, vital ones 4/20. What it needs is about 3 GB and
-// seven minutes with -scale 0.05; -scale 1 is all of Go's tree, and noise of 1 GiB, which lets a member of 24 hold 110 MB.
+// seven minutes with -scale 0.05; -scale 1 is all of Go's tree, and snapshots of noise that let each member hold 1 GiB, for
+// which 45 GB of disk are needed.
 //
 //   - replaced: one member is killed every -pause and an empty one joins, until all have been replaced. With a larger tree
 //     than repair can copy in the pause blocks get lost; that is the rate of loss which the swarm withstands.
@@ -86,7 +87,7 @@
 //     those of a region in which nothing differs, times the regions. Processor time is taken to grow with the keys, though
 //     most of it here is that of asking 23 others about few: it is an upper bound.
 //
-// During the first two a client reads random blocks of its own. "N of M failed; at 95 % fewer than" is the upper limit of a
+// During the first two a client reads random blocks of its own, -readers at once. "N of M failed; at 95 % fewer than" is the upper limit of a
 // confidence interval: 3/M if none failed. Each line with an aim ends in pass or FAIL; the exit status is that of the
 // comparison.
 package bench

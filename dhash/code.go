@@ -54,6 +54,10 @@ func (c Code) Validate() error {
 // fifth, rounded up, may be missing, but never one of the last Need.
 func (c Code) Threshold() int { return max(c.Need, c.Total-(c.Total+4)/5) }
 
+// UrgentLine returns the number of present fragments at which a block is brought up at once: three more than are
+// needed, but less than the threshold, at which a swarm too small for that is content.
+func (c Code) UrgentLine() int { return min(c.Need+3, c.Threshold()-1) }
+
 // DomainLimit returns how many fragments of a block one failure domain may hold so that the loss of the whole domain
 // leaves three more than are needed. It is at least 1.
 func (c Code) DomainLimit() int { return max(1, c.Total-c.Need-3) }

@@ -17,6 +17,9 @@ func TestCode(t *testing.T) {
 			if r := c.Threshold(); r < need || r > total || r < total-(total+4)/5 {
 				t.Errorf("%v: threshold %d", c, r)
 			}
+			if u := c.UrgentLine(); u != need+3 && u != c.Threshold()-1 || u > need+3 || u >= c.Threshold() {
+				t.Errorf("%v: urgent at %d, threshold %d", c, u, c.Threshold())
+			}
 			if c.DomainLimit() < 1 || c.DomainLimit() > 1 && total-c.DomainLimit() < need+3 {
 				t.Errorf("%v: %d in a domain", c, c.DomainLimit())
 			}

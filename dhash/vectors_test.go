@@ -42,6 +42,38 @@ func vectors(t testing.TB) []vector {
 	return all
 }
 
+// everyDamage flips each bit of the good vectors of a kind, and cuts them short at each byte. open returns what is asked of
+// what comes of that: whether it still passes for the good one, and the error of reading it, which wraps dhash.ErrFragment.
+func everyDamage(t *testing.T, kind string, open func(good []byte) func(bad []byte) (passes bool, err error)) {
+	t.Helper()
+	for _, v := range vectors(t) {
+		if v.kind != kind || v.expect == refused {
+			continue
+		}
+		data, err := hex.DecodeString(v.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		try := open(data)
+		for bit := range 8 * len(data) {
+			bad := bytes.Clone(data)
+			bad[bit/8] ^= 1 << (bit % 8)
+			passes, err := try(bad)
+			if passes {
+				t.Errorf("%s: bit %d of byte %d is not noticed", v.name, bit%8, bit/8)
+			}
+			if err != nil && !errors.Is(err, dhash.ErrFragment) {
+				t.Errorf("%s: bit %d of byte %d: %v", v.name, bit%8, bit/8, err)
+			}
+		}
+		for n := range len(data) {
+			if _, err := try(data[:n]); err == nil {
+				t.Errorf("%s: %d bytes of %d are accepted", v.name, n, len(data))
+			}
+		}
+	}
+}
+
 // meaning returns what a vector means, in the words of vectors.py.
 func meaning(v vector) (string, error) {
 	data, err := hex.DecodeString(v.data)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 )
 
 // Figures are what one step of one run took and left behind.
@@ -74,13 +75,13 @@ func (b *bench) cycle(ctx context.Context, set dataset.Set, t *tool) (*cycle, er
 	if err := errors.Join(set.Make(ctx, p.source), os.Mkdir(p.home, 0o700), os.Mkdir(p.target, 0o755)); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(warm(p.source), sleep(ctx, b.settle)); err != nil {
+	if err := errors.Join(warm(p.source), harness.Sleep(ctx, b.settle)); err != nil {
 		return nil, err
 	}
 	result := &cycle{Tool: t.name}
 	for _, s := range steps {
 		if s == stepChanged {
-			if err := errors.Join(set.Change(ctx, p.source), sleep(ctx, b.settle)); err != nil {
+			if err := errors.Join(set.Change(ctx, p.source), harness.Sleep(ctx, b.settle)); err != nil {
 				return nil, err
 			}
 		}
@@ -141,13 +142,4 @@ func versionOf(ctx context.Context, t *tool, program string) string {
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
 	return line
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

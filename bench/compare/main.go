@@ -9,43 +9,20 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"ventidhash/bench/dataset"
-)
-
-// Exit codes beside 0.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-	exitMissed = 3
+	"ventidhash/bench/harness"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "compare:", err)
-		os.Exit(exitUsage)
-	}
-	missed, err := compare(ctx, o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "compare:", err)
-		os.Exit(exitFailed)
-	}
-	if missed > 0 {
-		os.Exit(exitMissed)
-	}
+	harness.Main("compare", func(args []string) (harness.Measurement, error) {
+		o, err := parse(args)
+		return func(ctx context.Context) (int, error) { return compare(ctx, o) }, err
+	})
 }
 
 // Options are what the command line says.
@@ -168,7 +145,7 @@ func (b *bench) findTools(ctx context.Context, names []string) error {
 		}
 		path, err := t.find(), error(nil)
 		if t == &vdh {
-			path, err = b.build(ctx)
+			path, err = harness.Build(ctx, b.dir)
 		} else if path == "" {
 			err = errors.New("not on PATH")
 		}
@@ -185,16 +162,6 @@ func (b *bench) findTools(ctx context.Context, names []string) error {
 		return errors.New("nothing to compare")
 	}
 	return nil
-}
-
-// build compiles vdh from the module in which the command was started.
-func (b *bench) build(ctx context.Context) (string, error) {
-	path := filepath.Join(b.dir, vdh.name)
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "ventidhash/cmd/vdh").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return path, nil
 }
 
 // set takes every pair through one data set, runs times. The order is vdh, other, vdh, other, so that a slow minute of
@@ -245,10 +212,12 @@ func (b *bench) measured(ctx context.Context, set dataset.Set, t *tool, run int)
 	return c, nil
 }
 
-// sizeOfSet makes a set once to see how large it is.
+// sizeOfSet makes a set once to see how large it is. It stays as the folders of cycles do, and for the same reason.
 func (b *bench) sizeOfSet(ctx context.Context, set dataset.Set) (size, error) {
-	dir := filepath.Join(b.dir, "data")
-	defer os.RemoveAll(dir)
+	dir := filepath.Join(b.dir, "data-"+string(set.Kind))
+	if set.Kind == dataset.Noise {
+		defer os.RemoveAll(dir)
+	}
 	if err := set.Make(ctx, dir); err != nil {
 		return size{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 )
 
 const (
@@ -24,11 +25,14 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	each := b.scale * (1 << 30)                                                                       // at a member
-	data := each * float64(b.members) * float64(code.Need) / float64(code.Total)                      // of all files
-	set := dataset.Set{Kind: dataset.Noise, Seed: 1, Shrink: max(1, int(math.Round(sizeNoise/data)))} // 1 GiB at the most
-	if err := p.keep(ctx, set); err != nil {
-		return err
+	each := b.scale * (1 << 30)                                                  // at a member
+	data := each * float64(b.members) * float64(code.Need) / float64(code.Total) // of all files
+	sets := math.Ceil(data / sizeNoise)
+	for i := range int(sets) {
+		set := dataset.Set{Kind: dataset.Noise, Seed: uint64(1 + i), Shrink: int(math.Round(sets * sizeNoise / data))}
+		if err := p.keep(ctx, set); err != nil {
+			return err
+		}
 	}
 	before, err := p.care(ctx)
 	if err != nil {
@@ -62,7 +66,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*briskGrace {
 			break
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := harness.Sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -75,7 +79,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, s, err := p.becomes(ctx, 10*time.Minute, safety.kept)
+	_, s, err := p.becomes(ctx, 20*time.Minute, safety.kept)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	b.check(s.kept(), name, "made up for", "%d fragments made and %d handed over in %.1f s; %s read, %s written; a member with 1 GiB: %.0f s, %s read, %s written",
 		c.Repair.Made, c.Repair.HandedOff, took.Seconds(), mib(read), mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
 		mib(int64(float64(written)*part/together)))
-	if err := sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
+	if err := harness.Sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
 		return err
 	}
 	m, quiet, err := p.restore(ctx)
@@ -121,20 +125,20 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.close()) }()
 	used := func() (float64, error) {
 		begun, cpu := time.Now(), p.swarm.CPU()
-		err := sleep(ctx, span)
+		err := harness.Sleep(ctx, span)
 		return (p.swarm.CPU() - cpu).Seconds() / time.Since(begun).Seconds() / float64(b.members), err
 	}
-	if err := sleep(ctx, 3*sweep); err != nil {
+	if err := harness.Sleep(ctx, 3*sweep); err != nil {
 		return err
 	}
 	empty, err := used()
 	if err != nil {
 		return err
 	}
-	if err := p.keep(ctx, dataset.Set{Kind: dataset.Go, Seed: 1, Shrink: max(1, int(math.Round(1/b.scale)))}); err != nil {
+	if err := p.keep(ctx, b.tree()); err != nil {
 		return err
 	}
-	r, err := p.reader(ctx) // puts many small blocks
+	r, err := p.reader(ctx, b.readers) // puts many small blocks
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	if err := r.c.Close(); err != nil {
 		return err
 	}
-	if err := sleep(ctx, 10*time.Second); err != nil {
+	if err := harness.Sleep(ctx, 10*time.Second); err != nil {
 		return err
 	}
 	full, err := used()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 )
 
 const (
@@ -36,7 +37,7 @@ func (b *bench) replaced(ctx context.Context) (err error) {
 	if err := p.keep(ctx, b.tree()); err != nil {
 		return err
 	}
-	r, err := p.reader(ctx)
+	r, err := p.reader(ctx, b.readers)
 	if err != nil {
 		return err
 	}
@@ -48,8 +49,8 @@ func (b *bench) replaced(ctx context.Context) (err error) {
 		if _, err := p.swarm.Add(ctx); err != nil {
 			return err
 		}
-		say("%s: %d of %d", name, i+1, b.members)
-		if err := sleep(ctx, b.pause); err != nil {
+		harness.Say("%s: %d of %d", name, i+1, b.members)
+		if err := harness.Sleep(ctx, b.pause); err != nil {
 			return err
 		}
 	}
@@ -94,7 +95,7 @@ func (b *bench) away(ctx context.Context) (err error) {
 	if err := p.keep(ctx, b.tree()); err != nil {
 		return err
 	}
-	r, err := p.reader(ctx)
+	r, err := p.reader(ctx, b.readers)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (b *bench) away(ctx context.Context) (err error) {
 		}
 	}
 	begun := time.Now()
-	if err := sleep(ctx, longGrace/2); err != nil {
+	if err := harness.Sleep(ctx, longGrace/2); err != nil {
 		return err
 	}
 	c, err := p.care(ctx)
@@ -140,7 +141,7 @@ func (b *bench) away(ctx context.Context) (err error) {
 	}
 	b.check(maps.Equal(s.Above, at.Above), name, "all fragments count again", "%.1f s after the members are back: blocks by fragments above what they need %v, were %v",
 		took.Seconds(), s.Above, at.Above)
-	if err := sleep(ctx, longGrace/2); err != nil {
+	if err := harness.Sleep(ctx, longGrace/2); err != nil {
 		return err
 	}
 	if c, err = p.care(ctx); err != nil {

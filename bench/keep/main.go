@@ -8,40 +8,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
-)
 
-// Exit codes beside 0, those of bench/compare.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-	exitMissed = 3
+	"ventidhash/bench/harness"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "keep:", err)
-		os.Exit(exitUsage)
-	}
-	missed, err := measure(ctx, o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "keep:", err)
-		os.Exit(exitFailed)
-	}
-	if missed > 0 {
-		os.Exit(exitMissed)
-	}
+	harness.Main("keep", func(args []string) (harness.Measurement, error) {
+		o, err := parse(args)
+		return func(ctx context.Context) (int, error) { return measure(ctx, o) }, err
+	})
 }
 
 // Options are what the command line says.
@@ -50,6 +27,7 @@ type options struct {
 	scale   float64
 	pause   time.Duration
 	rounds  int
+	readers int
 	rate    string
 	dir     string
 	only    []string
@@ -73,6 +51,7 @@ func parse(args []string) (o options, err error) {
 	f.Float64Var(&o.scale, "scale", 0.1, "how much data: 1 is all of Go's tree, and 1 GiB at each member to be lost")
 	f.DurationVar(&o.pause, "pause", 4*time.Second, "between two members that are replaced")
 	f.IntVar(&o.rounds, "rounds", 6, "of bits that flip")
+	f.IntVar(&o.readers, "readers", 1, "blocks that a client reads at once while members are replaced or away")
 	f.StringVar(&o.rate, "rate", "4MiB", "what repair may read and write in a second at each member while a restore is timed")
 	f.StringVar(&o.dir, "dir", "", "work in a new folder below this one (default the system's temporary folder)")
 	var names []string
@@ -96,8 +75,8 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("-members %d: 22 to 100, for a block has 20 fragments", o.members)
 	case !(o.scale > 0 && o.scale <= 1):
 		return o, fmt.Errorf("-scale %g: more than 0, at most 1", o.scale)
-	case o.rounds < 1 || o.pause < time.Second:
-		return o, errors.New("-rounds and -pause: one at least, and a second at least")
+	case o.rounds < 1 || o.readers < 1 || o.pause < time.Second:
+		return o, errors.New("-rounds, -readers and -pause: one at least, and a second at least")
 	}
 	return o, nil
 }
@@ -115,10 +94,9 @@ func measure(ctx context.Context, o options) (missed int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	b := &bench{options: o, program: filepath.Join(o.dir, "vdh")}
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "ventidhash/cmd/vdh").CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(out)))
+	b := &bench{options: o}
+	if b.program, err = harness.Build(ctx, o.dir); err != nil {
+		return 0, err
 	}
 	for _, s := range scenarios {
 		if !strings.Contains(","+strings.Join(o.only, ",")+",", ","+s.name+",") {
@@ -130,9 +108,6 @@ func measure(ctx context.Context, o options) (missed int, err error) {
 	}
 	return b.missed, nil
 }
-
-// say tells what is being done, on standard error.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // note prints a figure.
 func (b *bench) note(scenario, what, format string, args ...any) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 	"ventidhash/dhash"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
@@ -23,10 +24,12 @@ import (
 // code is that of all blocks, which is repaired at 16 of 20.
 var code = dhash.Code{Need: 8, Total: 20}
 
-// A place is a swarm, one client of it, and a snapshot, in a folder of their own.
+// A place is a swarm, one client of it, and snapshots, in a folder of their own.
 type place struct {
-	dir, program, source, score string
-	swarm                       *procs.Swarm
+	dir, program string
+	source       string   // of the last snapshot
+	scores       []string // of all
+	swarm        *procs.Swarm
 }
 
 // open starts a swarm whose members are gone after the grace period, and sweep every so often. Close it in the end.
@@ -35,7 +38,7 @@ func (b *bench) open(ctx context.Context, grace, sweep time.Duration, rate strin
 	if err != nil {
 		return nil, err
 	}
-	p := &place{dir: dir, program: b.program, source: filepath.Join(dir, "data")}
+	p := &place{dir: dir, program: b.program}
 	log, err := os.Create(filepath.Join(dir, "members.log"))
 	if err != nil {
 		return nil, err
@@ -65,8 +68,14 @@ func (p *place) close() error {
 
 func (p *place) client() string { return filepath.Join(p.dir, "client") }
 
-// keep makes data and backs it up.
+// keep makes data and backs it up. What it made before goes: it is in the swarm.
 func (p *place) keep(ctx context.Context, set dataset.Set) error {
+	if p.source != "" {
+		if err := os.RemoveAll(p.source); err != nil {
+			return err
+		}
+	}
+	p.source = filepath.Join(p.dir, fmt.Sprint("data-", len(p.scores)))
 	if err := set.Make(ctx, p.source); err != nil {
 		return err
 	}
@@ -77,8 +86,9 @@ func (p *place) keep(ctx context.Context, set dataset.Set) error {
 	if err := p.vdh(ctx, &told, "backup", p.source, "--store", "swarm"); err != nil {
 		return err
 	}
-	if p.score = told.Score; told.Below > 0 {
-		say("%d blocks are below the target", told.Below)
+	p.scores = append(p.scores, told.Score)
+	if told.Below > 0 {
+		harness.Say("%d blocks are below the target", told.Below)
 	}
 	return nil
 }
@@ -100,7 +110,7 @@ func (p *place) vdh(ctx context.Context, into any, args ...string) error {
 	return nil
 }
 
-// restore brings the snapshot back, compares it with its source, and returns how many differences there are and how long
+// restore brings the last snapshot back, compares it with its source, and returns how many differences there are and how long
 // it took without the comparison.
 func (p *place) restore(ctx context.Context) (differences int64, took time.Duration, err error) {
 	target, err := os.MkdirTemp(p.dir, "restored-")
@@ -109,16 +119,16 @@ func (p *place) restore(ctx context.Context) (differences int64, took time.Durat
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(target)) }()
 	begun := time.Now()
-	if err := p.vdh(ctx, nil, "restore", p.score+p.source, "--target", target, "--store", "swarm"); err != nil {
+	if err := p.vdh(ctx, nil, "restore", p.scores[len(p.scores)-1]+p.source, "--target", target, "--store", "swarm"); err != nil {
 		return 0, 0, err
 	}
 	took = time.Since(begun)
 	n, err := equal.Trees(ctx, equal.Config{Source: p.source, Copy: target, Owned: os.Geteuid() != 0,
-		Differs: func(path, what string) { say("restored %s: %s", path, what) }})
+		Differs: func(path, what string) { harness.Say("restored %s: %s", path, what) }})
 	return int64(n.Differences), took, err
 }
 
-// safety is what vdh status says of a snapshot.
+// safety is what vdh status says of snapshots.
 type safety struct {
 	Blocks     int              `json:"blocks"`
 	Below      int              `json:"below_threshold"`
@@ -146,8 +156,22 @@ func (s safety) short() (n int64) {
 	return n
 }
 
-func (p *place) safety(ctx context.Context) (s safety, err error) {
-	return s, p.vdh(ctx, &s, "status", p.score, "--store", "swarm")
+// safety asks for all snapshots that were kept.
+func (p *place) safety(ctx context.Context) (sum safety, err error) {
+	sum.Above = make(map[string]int64)
+	for _, score := range p.scores {
+		var s safety
+		if err := p.vdh(ctx, &s, "status", score, "--store", "swarm"); err != nil {
+			return sum, err
+		}
+		sum.Blocks += s.Blocks
+		sum.Below += s.Below
+		sum.Unreadable += s.Unreadable
+		for above, n := range s.Above {
+			sum.Above[above] += n
+		}
+	}
+	return sum, nil
 }
 
 // becomes waits until ok holds of the snapshot's safety, and returns how long that took.
@@ -159,7 +183,7 @@ func (p *place) becomes(ctx context.Context, patience time.Duration, ok func(saf
 		if err == nil && (ok(s) || took > patience) || took > patience+time.Minute {
 			return took, s, err
 		}
-		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+		if err := harness.Sleep(ctx, 300*time.Millisecond); err != nil {
 			return took, s, err
 		}
 	}
@@ -193,13 +217,4 @@ func (p *place) care(ctx context.Context) (sum node.Care, err error) {
 		}
 	}
 	return sum, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ventidhash/bench/harness"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
 	"ventidhash/venti"
@@ -21,8 +22,8 @@ const (
 	readPause  = 5 * time.Millisecond // it shares two processors with those that it asks
 )
 
-// A reader reads random blocks, one after the other, from its own connection to the swarm, until it is stopped. It goes to
-// the members, not to a cache: a client has none.
+// A reader reads random blocks, some at once, from its own connection to the swarm, until it is stopped. It goes to the
+// members, not to a cache: a client has none.
 type reader struct {
 	c      *node.Client
 	scores []venti.Score
@@ -34,8 +35,8 @@ type reader struct {
 	last             error
 }
 
-// reader stores the blocks, and begins to read.
-func (p *place) reader(ctx context.Context) (*reader, error) {
+// reader stores the blocks, and begins to read so many at once.
+func (p *place) reader(ctx context.Context, atOnce int) (*reader, error) {
 	f, err := node.OpenFolder(procs.FolderIn(p.client()))
 	if err != nil {
 		return nil, err
@@ -59,26 +60,31 @@ func (p *place) reader(ctx context.Context) (*reader, error) {
 		return nil, errors.Join(err, r.c.Close())
 	}
 	ctx, r.stop = context.WithCancel(ctx)
-	r.work.Go(func() {
-		dice := rand.New(random)
-		for ctx.Err() == nil {
-			_, err := r.c.Get(ctx, r.scores[dice.IntN(len(r.scores))]) // which checks what it gets against the score
-			if ctx.Err() != nil {
-				return
-			}
-			r.mu.Lock()
-			r.attempts++
-			if err != nil {
-				r.failed++
-				r.last = err
-			}
-			r.mu.Unlock()
-			if sleep(ctx, readPause) != nil {
-				return
-			}
-		}
-	})
+	for range atOnce {
+		dice := rand.New(rand.NewPCG(random.Uint64(), 3))
+		r.work.Go(func() { r.read(ctx, dice) })
+	}
 	return r, nil
+}
+
+// read reads one block after the other.
+func (r *reader) read(ctx context.Context, dice *rand.Rand) {
+	for ctx.Err() == nil {
+		_, err := r.c.Get(ctx, r.scores[dice.IntN(len(r.scores))]) // which checks what it gets against the score
+		if ctx.Err() != nil {
+			return
+		}
+		r.mu.Lock()
+		r.attempts++
+		if err != nil {
+			r.failed++
+			r.last = err
+		}
+		r.mu.Unlock()
+		if harness.Sleep(ctx, readPause) != nil {
+			return
+		}
+	}
 }
 
 // finish stops reading, and prints what came of it.
@@ -88,7 +94,7 @@ func (r *reader) finish(b *bench, scenario string) error {
 	b.check(r.failed == 0, scenario, "reads of random blocks that failed", "%d of %d; at 95 %% fewer than %s", r.failed, r.attempts,
 		bound(r.failed, r.attempts))
 	if r.last != nil {
-		say("%s: the last read that failed: %v", scenario, r.last)
+		harness.Say("%s: the last read that failed: %v", scenario, r.last)
 	}
 	return r.c.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"ventidhash/bench/harness"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/sim/procs"
 )
@@ -54,7 +55,7 @@ func (b *bench) rot(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		say("%s: round %d of %d: %d blocks were short, and %d are %.1f s after the scrub", name, round+1, b.rounds, worst, s.short(),
+		harness.Say("%s: round %d of %d: %d blocks were short, and %d are %.1f s after the scrub", name, round+1, b.rounds, worst, s.short(),
 			took.Seconds())
 	}
 	c, err := p.care(ctx)

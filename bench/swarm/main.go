@@ -9,42 +9,18 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"ventidhash/bench/dataset"
-)
-
-// Exit codes beside 0, those of bench/compare.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-	exitMissed = 3
+	"ventidhash/bench/harness"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "swarm:", err)
-		os.Exit(exitUsage)
-	}
-	missed, err := measure(ctx, o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "swarm:", err)
-		os.Exit(exitFailed)
-	}
-	if missed > 0 {
-		os.Exit(exitMissed)
-	}
+	harness.Main("swarm", func(args []string) (harness.Measurement, error) {
+		o, err := parse(args)
+		return func(ctx context.Context) (int, error) { return measure(ctx, o) }, err
+	})
 }
 
 // Options are what the command line says.
@@ -105,10 +81,9 @@ func measure(ctx context.Context, o options) (missed int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	b := &bench{options: o, program: filepath.Join(o.dir, "vdh")}
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "ventidhash/cmd/vdh").CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("go build: %w: %s", err, strings.TrimSpace(string(out)))
+	b := &bench{options: o}
+	if b.program, err = harness.Build(ctx, o.dir); err != nil {
+		return 0, err
 	}
 	if err := b.still(ctx); err != nil {
 		return 0, fmt.Errorf("without data: %w", err)
@@ -123,6 +98,3 @@ func measure(ctx context.Context, o options) (missed int, err error) {
 	}
 	return b.results.print(os.Stdout)
 }
-
-// say tells what is being done, on standard error.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

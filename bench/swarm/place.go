@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"ventidhash/bench/harness"
 	"ventidhash/dhash/sim/procs"
 )
 
@@ -39,7 +40,7 @@ func (b *bench) open(ctx context.Context) (*place, error) {
 	p.swarm, err = procs.Start(ctx, procs.Config{Program: b.program, Dir: filepath.Join(dir, "members"),
 		Members: b.members, Output: log})
 	if err == nil {
-		say("%d members know each other after %.1f s", b.members, time.Since(begin).Seconds())
+		harness.Say("%d members know each other after %.1f s", b.members, time.Since(begin).Seconds())
 		err = p.swarm.Invite(p.client())
 	}
 	if err != nil {
@@ -87,7 +88,7 @@ func (p *place) vdh(ctx context.Context, into any, args ...string) (cost, error)
 	before, begin := p.swarm.CPU(), time.Now()
 	err := cmd.Run()
 	c := cost{wall: time.Since(begin)}
-	if e := sleep(ctx, afterwards); err == nil {
+	if e := harness.Sleep(ctx, afterwards); err == nil {
 		err = e
 	}
 	c.members = p.swarm.CPU() - before

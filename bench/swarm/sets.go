@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"ventidhash/bench/dataset"
+	"ventidhash/bench/harness"
 	"ventidhash/dhash"
 	"ventidhash/snapshot/equal"
 )
@@ -34,7 +35,7 @@ func (b *bench) set(ctx context.Context, set dataset.Set) (err error) {
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	source := filepath.Join(p.dir, "data")
-	say("%s: making the data", set.Kind)
+	harness.Say("%s: making the data", set.Kind)
 	if err := set.Make(ctx, source); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (b *bench) set(ctx context.Context, set dataset.Set) (err error) {
 			return err
 		}
 	}
-	say("%s: %d of %d members are gone", set.Kind, lost, p.swarm.Len())
+	harness.Say("%s: %d of %d members are gone", set.Kind, lost, p.swarm.Len())
 	less, err := m.get(ctx, "get, 30 % gone", "swarm")
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func (m *measured) put(ctx context.Context) error {
 	}
 	m.speed("put", m.putCost)
 	if n := m.backup.Below; n > 0 {
-		say("%s: %d blocks are below the target, the weakest at %.1f nines", m.kind, n, m.backup.Nines)
+		harness.Say("%s: %d blocks are below the target, the weakest at %.1f nines", m.kind, n, m.backup.Nines)
 	}
 	after, err := m.p.swarm.Bytes()
 	if err != nil {
@@ -151,7 +152,7 @@ func (m *measured) speed(what string, c cost) {
 	m.note(what, "files/s", float64(m.backup.Files)/c.wall.Seconds())
 	m.note(what+" CPU", "s/GiB", c.cpu()/(float64(m.backup.Bytes)/(1<<30)))
 	m.note(what+" CPU of the client", "s/GiB", c.client.Seconds()/(float64(m.backup.Bytes)/(1<<30)))
-	say("%s: %s took %.2f s, CPU %.2f s of the client and %.2f s of the members", m.kind, what, c.wall.Seconds(),
+	harness.Say("%s: %s took %.2f s, CPU %.2f s of the client and %.2f s of the members", m.kind, what, c.wall.Seconds(),
 		c.client.Seconds(), c.members.Seconds())
 }
 
@@ -167,7 +168,7 @@ func (m *measured) get(ctx context.Context, what, store string) (cost, error) {
 	}
 	m.speed(what, c)
 	n, err := equal.Trees(ctx, equal.Config{Source: m.source, Copy: target, Owned: os.Geteuid() != 0,
-		Differs: func(path, what string) { say("%s: restored %s: %s", m.kind, path, what) }})
+		Differs: func(path, what string) { harness.Say("%s: restored %s: %s", m.kind, path, what) }})
 	m.note("differences after "+what, "", float64(n.Differences))
 	if m.kind == dataset.Noise {
 		err = errors.Join(err, os.RemoveAll(target))

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"ventidhash/bench/harness"
 )
 
 const (
@@ -21,12 +23,12 @@ func (b *bench) still(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	note := func(figure, unit string, v float64) { b.results.note("–", figure, unit, v) }
-	say("looking at idle members for %v", idleRest+idleSpan)
-	if err := sleep(ctx, idleRest); err != nil {
+	harness.Say("looking at idle members for %v", idleRest+idleSpan)
+	if err := harness.Sleep(ctx, idleRest); err != nil {
 		return err
 	}
 	before, begin := p.swarm.CPU(), time.Now()
-	if err := sleep(ctx, idleSpan); err != nil {
+	if err := harness.Sleep(ctx, idleSpan); err != nil {
 		return err
 	}
 	used := (p.swarm.CPU() - before).Seconds() / time.Since(begin).Seconds() / float64(p.swarm.Len())
@@ -68,17 +70,8 @@ func restart(ctx context.Context, p *place, i int) (time.Duration, error) {
 		if err == nil {
 			return time.Since(begin), nil
 		}
-		if e := sleep(ctx, 5*time.Millisecond); e != nil {
+		if e := harness.Sleep(ctx, 5*time.Millisecond); e != nil {
 			return 0, errors.Join(err, e)
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -21,12 +22,14 @@ import (
 	"ventidhash/venti"
 )
 
+const maxMembers = 64
+
 // blocks are those of a whole swarm, in the order of positions, with who holds each.
 type blocks struct {
 	keys    []dhash.Key
 	scores  []venti.Score
 	codings []dhash.Coding
-	holders []uint64 // a bit for each member
+	holders []uint64 // a bit for each member, of maxMembers
 	claims  []dhash.Claim
 }
 
@@ -188,12 +191,12 @@ func walkCost(ctx context.Context, dir string, rows int) (each time.Duration, er
 	if dir, err = os.MkdirTemp(dir, "vdh-bench-sweep-"); err != nil {
 		return 0, err
 	}
-	defer func() { err = firstOf(err, os.RemoveAll(dir)) }()
+	defer func() { err = cmp.Or(err, os.RemoveAll(dir)) }()
 	st, err := fragstore.Open(ctx, fragstore.Config{Dir: filepath.Join(dir, "store"), Member: "me", Capacity: 1 << 40})
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = firstOf(err, st.Close()) }()
+	defer func() { err = cmp.Or(err, st.Close()) }()
 	var mu sync.Mutex
 	var work sync.WaitGroup
 	places := make(chan struct{}, 256) // so that many share a sync
@@ -205,7 +208,7 @@ func walkCost(ctx context.Context, dir string, rows int) (each time.Duration, er
 				Proof: make([]dhash.Hash, dhash.ProofLen(0, code.Total))}
 			if e := st.Put(ctx, dhash.Claim{Owner: dhash.Owner{1}}, f, f.Coding()); e != nil {
 				mu.Lock()
-				err = firstOf(err, e)
+				err = cmp.Or(err, e)
 				mu.Unlock()
 			}
 		})
@@ -220,16 +223,9 @@ func walkCost(ctx context.Context, dir string, rows int) (each time.Duration, er
 	}
 	before := processor()
 	for range 5 {
-		err = firstOf(err, st.Walk(ctx, dhash.Key{}, last, func(fragstore.Held) error { n++; return nil }))
+		err = cmp.Or(err, st.Walk(ctx, dhash.Key{}, last, func(fragstore.Held) error { n++; return nil }))
 	}
 	each = (processor() - before) / time.Duration(max(1, n))
 	fmt.Printf("a row of a real store costs %s to walk over (%d rows)\n", each, rows)
 	return each, err
-}
-
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }

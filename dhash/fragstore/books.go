@@ -14,6 +14,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/claim"
+	"ventidhash/venti/durable"
 )
 
 const (
@@ -42,7 +43,7 @@ func (s *Store) openBooks() error {
 	s.booksMu.Lock()
 	defer s.booksMu.Unlock()
 	s.books, s.clock = map[dhash.Owner]claim.Book{}, &claim.Clock{}
-	b, err := readFile(filepath.Join(s.cfg.Dir, clockName), maxClock)
+	b, err := durable.ReadFile(filepath.Join(s.cfg.Dir, clockName), maxClock)
 	if err == nil {
 		var c *claim.Clock
 		if c, err = claim.ParseClock(b); err == nil {
@@ -78,7 +79,7 @@ func (s *Store) openBooks() error {
 }
 
 func (s *Store) openBook(o dhash.Owner) {
-	b, err := readFile(s.bookFile(o), claim.MaxBook)
+	b, err := durable.ReadFile(s.bookFile(o), claim.MaxBook)
 	var book claim.Book
 	if err == nil {
 		book, err = claim.ParseBook(b)
@@ -167,7 +168,7 @@ func (s *Store) book(o dhash.Owner) (claim.Book, bool) {
 
 // setBook writes what is known of an owner from now on. It is durable when setBook returns. The caller holds the book.
 func (s *Store) setBook(b claim.Book) error {
-	if err := s.replaceFile(s.booksDir(), hex.EncodeToString(b.Owner[:]), b.Encode()); err != nil {
+	if err := durable.WriteFile(s.bookFile(b.Owner), b.Encode()); err != nil {
 		return fmt.Errorf("writing the book on an owner: %w", full(err))
 	}
 	s.booksMu.Lock()
@@ -211,7 +212,7 @@ func (s *Store) saveClock(always bool) {
 	if d := s.clock.Last.Sub(s.saved); d == 0 || !always && d > 0 && d < clockEvery {
 		return
 	}
-	if err := s.replaceFile(s.cfg.Dir, clockName, s.clock.Encode()); err != nil {
+	if err := durable.WriteFile(filepath.Join(s.cfg.Dir, clockName), s.clock.Encode()); err != nil {
 		s.log.Warn("the time for which this member ran cannot be written", slog.Any("err", err))
 		return
 	}
@@ -222,39 +223,4 @@ func (s *Store) saveClock(always bool) {
 func (s *Store) unmarked() bool {
 	_, err := readMarker(s.cfg)
 	return err != nil
-}
-
-// replaceFile makes a file of that content in one step, durably.
-func (s *Store) replaceFile(dir, name string, content []byte) error {
-	temp := filepath.Join(dir, "."+name+".new")
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", path, limit)
-	}
-	return b, err
 }

@@ -26,7 +26,7 @@ type CompactReport struct {
 }
 
 // Compact frees the fragments that have been trash for as long as Config.TrashAge says, and gives the space of these, of
-// damaged ones and of old claims back to the file system, where a segment is mostly dead or at least a tenth of it is.
+// damaged ones that nobody claims and of old claims back to the file system, where a segment is mostly dead or at least a tenth of it is.
 // It needs room for one segment at a time. It may be interrupted at any time, also by a crash, and loses nothing.
 //
 // env is what Observe returned. While it says that nothing is to be given up now (claim.Environment.Pause), trash stays;
@@ -125,10 +125,11 @@ func (s *Store) copy(_ context.Context, key []byte, x index.Row, loc arena.Loc, 
 	}
 	encoded, err := verify(r.name, loc, rec)
 	if errors.Is(err, venti.ErrCorrupt) {
-		s.bad(key, x)
-		if r.bad {
+		if r.bad && r.claims.trash() {
+			s.drop(key, r)
 			return 0, nil
 		}
+		s.bad(key, x)
 		return 0, fmt.Errorf("%w: %w", arena.ErrDamaged, err)
 	}
 	if err != nil {
@@ -144,8 +145,8 @@ func (s *Store) copy(_ context.Context, key []byte, x index.Row, loc arena.Loc, 
 	return int64(to.Length), err
 }
 
-// bad notes that the record of a row is damaged, and forgets it if that was known before: the swarm repairs the
-// fragment, here or elsewhere.
+// bad notes that the record of a row is damaged. The row stays, so that the fragment can be made again with its claims,
+// until that was done or nobody claims it any more; until then its segment stays too.
 func (s *Store) bad(key []byte, x index.Row) {
 	r, err := parseRow(key, x)
 	if err != nil { // a diversion: a hint
@@ -156,9 +157,6 @@ func (s *Store) bad(key []byte, x index.Row) {
 		return
 	}
 	if r.bad {
-		s.log.Warn("a damaged fragment is dropped", slog.Any("fragment", r.name), slog.Any("place", r.loc))
-		s.x.Remove(key)
-		s.recount(&r, nil)
 		return
 	}
 	s.log.Warn("a stored fragment is damaged", slog.Any("fragment", r.name), slog.Any("place", r.loc))
@@ -166,4 +164,11 @@ func (s *Store) bad(key []byte, x index.Row) {
 	now.bad = true
 	s.x.Set(key, now.indexRow())
 	s.recount(&r, &now)
+}
+
+// drop forgets a damaged fragment that nobody claims.
+func (s *Store) drop(key []byte, r row) {
+	s.log.Warn("a damaged fragment that nobody claims is dropped", slog.Any("fragment", r.name), slog.Any("place", r.loc))
+	s.x.Remove(key)
+	s.recount(&r, nil)
 }

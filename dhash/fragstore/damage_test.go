@@ -305,3 +305,65 @@ func TestScrub(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestCompactKeepsClaimsOfDamaged: as long as somebody claims a damaged fragment, the store knows that it has to be made
+// again, however often it is compacted; when it was, or when it is claimed no more, its segment goes.
+func TestCompactKeepsClaimsOfDamaged(t *testing.T) {
+	for _, cause := range []string{"payload", "header"} {
+		t.Run(cause, func(t *testing.T) {
+			cfg := config(t)
+			s := open(t, cfg)
+			now := time.Unix(1_800_000_000, 0)
+			old, damaged := pieces(7, 40_000, dhash.Code{Need: 2, Total: 4}), one(8, 20_000)
+			put(t, s, alice, append(old, damaged)...)
+			if _, err := s.Release(t.Context(), alice, names(old), now); err != nil {
+				t.Fatal(err)
+			}
+			if err := fragstore.Flush(s); err != nil {
+				t.Fatal(err)
+			}
+			closeStore(t, s)
+			path := filepath.Join(cfg.Dir, "arenas", "00000001.seg")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := bytes.Index(b, damaged.Score[:])
+			if cause == "payload" {
+				at += 10_000
+			}
+			b[at] ^= 1
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, cfg)
+			later := calm(now.Add(1000 * time.Hour))
+			known := func() (n int) {
+				err := s.Bad(t.Context(), func(h fragstore.Held) error {
+					if n++; h.Name != damaged.Name || len(h.Claims) != 1 || h.Claims[0] != mark(alice) {
+						t.Errorf("%+v", h)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			for range 3 {
+				rep, err := s.Compact(t.Context(), later)
+				if err != nil || known() != 1 {
+					t.Fatalf("nobody knows any more that the fragment has to be made again: %+v %v", rep, err)
+				}
+			}
+			put(t, s, bob, damaged)
+			if h := have(t, s, damaged.Score); len(h) != 1 || len(h[0].Claims) != 2 {
+				t.Errorf("%+v", h)
+			}
+			if rep, err := s.Compact(t.Context(), later); err != nil || rep.BytesFreed < 60_000 || known() != 0 {
+				t.Errorf("%+v %v", rep, err)
+			}
+			want(t, s, damaged)
+		})
+	}
+}

@@ -16,10 +16,10 @@ const (
 	maxCodings = 32
 	ownCodings = 4
 
-	// maxRows bounds the fragments of one block, trash and damaged ones included, and maxClaims the claims on them all:
+	// maxRows bounds the fragments of one block, trash and damaged ones included, and maxBlockClaims the claims on them all:
 	// their rows are stored together.
-	maxRows   = 2 * dhash.MaxTotal
-	maxClaims = 8192
+	maxRows        = 2 * dhash.MaxTotal
+	maxBlockClaims = 8192
 
 	// maxOwnersHere is how many owners may have fragments here.
 	maxOwnersHere = 1 << 16
@@ -149,12 +149,13 @@ func checkCodings(owner dhash.Owner, n Name, rows []row) error {
 		}
 	}
 	switch {
-	case claims >= maxClaims:
+	case claims >= maxBlockClaims:
 		return fmt.Errorf("%w: there are %d claims on block %s", dhash.ErrQuota, claims, n.Score.Short())
 	case !all[n.Coding] && len(all) >= maxCodings:
 		return fmt.Errorf("%w: %d codings of block %s are here", dhash.ErrQuota, len(all), n.Score.Short())
 	case !own[n.Coding] && len(own) >= ownCodings:
-		return fmt.Errorf("%w: the owner has %d codings of block %s here; release one first", dhash.ErrQuota, len(own), n.Score.Short())
+		return fmt.Errorf("%w: the owner has %d codings of block %s here; release one first", dhash.ErrQuota, len(own),
+			n.Score.Short())
 	}
 	return nil
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/venti"
+	"ventidhash/venti/durable"
 )
 
 const (
@@ -100,7 +99,7 @@ func writeLenders(dir string, list []Lender) error {
 		slices.SortFunc(list, func(a, b Lender) int { return b.Heard.Compare(a.Heard) })
 		list = list[:maxLenders]
 	}
-	return replaceFile(dir, lendersFile, encodeLenders(list))
+	return durable.WriteFile(filepath.Join(dir, lendersFile), encodeLenders(list))
 }
 
 func seal(b []byte) []byte {
@@ -139,33 +138,15 @@ func decodeTime(d *venti.Decoder) time.Time {
 	return time.Unix(int64(s), 0).UTC()
 }
 
-// readFile reads a file of at most limit bytes; nil if there is none.
+// readFile reads a file of at most limit bytes; nil if there is none, and an empty one, which is as good as damaged, if it
+// is longer.
 func readFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := durable.ReadFile(name, limit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		return []byte{}, nil // it is none of ours: as good as damaged
+	case errors.Is(err, durable.ErrTooLong):
+		return []byte{}, nil // it is none of ours
 	}
 	return b, err
-}
-
-// replaceFile makes a file of that content in one step, durably.
-func replaceFile(dir, name string, content []byte) error {
-	temp := filepath.Join(dir, "."+name+".new")
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return os.Rename(temp, filepath.Join(dir, name))
 }

@@ -9,6 +9,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/venti"
+	"ventidhash/venti/durable"
 )
 
 // A batch is blocks that are let go.
@@ -116,7 +117,7 @@ func (o owed) encode() []byte {
 	return seal(out)
 }
 
-func (o owed) write(dir string) error { return replaceFile(dir, owedFile, o.encode()) }
+func (o owed) write(dir string) error { return durable.WriteFile(filepath.Join(dir, owedFile), o.encode()) }
 
 // readOwed reads what is owed; what is damaged counts as missing.
 func readOwed(dir string) (owed, error) {

@@ -12,6 +12,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/claim"
+	"ventidhash/venti/durable"
 )
 
 // waitingName returns the name of the file of a statement.
@@ -27,7 +28,7 @@ func tag(id dhash.ID) string {
 
 // keep puts a statement down before it is sent.
 func (l *Ledger) keep(id dhash.ID, number uint64, raw []byte) error {
-	return replaceFile(filepath.Join(l.cfg.Dir, waitingDir), filepath.Base(waitingName(id, number)), raw)
+	return durable.WriteFile(filepath.Join(l.cfg.Dir, waitingName(id, number)), raw)
 }
 
 func (l *Ledger) drop(id dhash.ID, number uint64) error {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -41,40 +42,38 @@ func TestBudget(t *testing.T) {
 }
 
 func TestBudgetIsFair(t *testing.T) {
-	b := newBudget(10)
-	ctx := context.Background()
-	b.take(ctx, 6)
-	got := make(chan int, 2)
-	waits := func(n int) {
-		for {
-			b.mu.Lock()
-			is := b.waiting.Len()
-			b.mu.Unlock()
-			if is == n {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(10)
+		ctx := t.Context()
+		b.take(ctx, 6)
+		got := make(chan int, 2)
+		waits := func(n int) {
+			t.Helper()
+			synctest.Wait()
+			if is := b.waiting.Len(); is != n {
+				t.Fatalf("%d wait, not %d", is, n)
 			}
-			time.Sleep(time.Millisecond)
 		}
-	}
-	go func() { b.take(ctx, 10); got <- 10 }()
-	waits(1)
-	small, cancel := context.WithCancel(ctx)
-	go func() { b.take(ctx, 1); got <- 1 }()
-	waits(2)
-	go b.take(small, 1)
-	waits(3)
-	cancel()
-	waits(2)
-	b.give(6)
-	if n := <-got; n != 10 {
-		t.Errorf("%d was served before 10, which came first", n)
-	}
-	b.give(10)
-	<-got
-	b.adjust(1, 50)
-	if n := b.inUse(); n != 10 {
-		t.Errorf("%d in use after a guess was put right, want all", n)
-	}
+		go func() { b.take(ctx, 10); got <- 10 }()
+		waits(1)
+		small, cancel := context.WithCancel(ctx)
+		go func() { b.take(ctx, 1); got <- 1 }()
+		waits(2)
+		go b.take(small, 1)
+		waits(3)
+		cancel()
+		waits(2)
+		b.give(6)
+		if n := <-got; n != 10 {
+			t.Errorf("%d was served before 10, which came first", n)
+		}
+		b.give(10)
+		<-got
+		b.adjust(1, 50)
+		if n := b.inUse(); n != 10 {
+			t.Errorf("%d in use after a guess was put right, want all", n)
+		}
+	})
 }
 
 func TestLatency(t *testing.T) {

@@ -87,9 +87,7 @@ func serve(t testing.TB, h host.Host, handler peer.Handler, cfg peer.ServerConfi
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	for !speaks(h) {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the server speaks", func() bool { return speaks(h) })
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -137,7 +135,7 @@ func soon(t testing.TB) context.Context {
 	return ctx
 }
 
-// eventually polls until ok or for ten seconds.
+// eventually polls until ok, or fails the test after half a minute.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {

@@ -42,9 +42,11 @@ func (b *budget) spend(n int64, now time.Time) {
 
 // A brake tells the loss of members from the loss of this node's own connection: when more than 30 % of those that were
 // alive within the last hour have vanished, the node takes itself for cut off, until nine tenths are back
-// or the grace period has passed. At first all members that are known count as having been alive.
+// or the grace period has passed. In its first minutes a node hears of the members one by one, and may be cut off from
+// half of them before it has met them: until then all that are known count as having been alive.
 type brake struct {
 	grace time.Duration
+	first time.Time // of all checks
 	seen  []sample // of the last hour, at most one a minute
 	on    bool
 	since time.Time // when it was put on
@@ -55,6 +57,9 @@ type sample struct {
 	at    time.Time
 	alive int
 }
+
+// acquaint is how long a node takes to meet the members that it hears of.
+const acquaint = 10 * time.Minute
 
 // vanished reports whether alive is less than 70 % of before.
 func vanished(alive, before int) bool { return 10*alive < 7*before }
@@ -69,17 +74,20 @@ func (b *brake) check(now time.Time, alive, known int) bool {
 		b.on, b.seen = false, []sample{{now, alive}}
 		return false
 	}
+	if b.first.IsZero() {
+		b.first = now
+	}
+	met := alive
+	if now.Sub(b.first) < acquaint {
+		met = known
+	}
 	for len(b.seen) > 0 && now.Sub(b.seen[0].at) > time.Hour {
 		b.seen = b.seen[1:]
 	}
-	switch n := len(b.seen); {
-	case b.since.IsZero():
-		b.seen = append(b.seen, sample{now, known})
-		b.since = now
-	case n == 0 || now.Sub(b.seen[n-1].at) >= time.Minute:
-		b.seen = append(b.seen, sample{now, alive})
-	default:
-		b.seen[n-1].alive = max(b.seen[n-1].alive, alive)
+	if n := len(b.seen); n == 0 || now.Sub(b.seen[n-1].at) >= time.Minute {
+		b.seen = append(b.seen, sample{now, met})
+	} else {
+		b.seen[n-1].alive = max(b.seen[n-1].alive, met)
 	}
 	b.high = 0
 	for _, s := range b.seen {

@@ -78,10 +78,7 @@ func busiest(s *swarm, all []*codec.Encoded) *member {
 func TestUrgentExceedsTheBudget(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 60, func(c *repair.Config) { c.Rate = 1 })
-		var all []*codec.Encoded
-		for i := range 5 {
-			all = append(all, s.put(uint64(i), 5000, usual))
-		}
+		all := s.putAll(5, 5000, usual)
 		for _, enc := range all {
 			for _, m := range s.holders(enc)[8:] {
 				for n := range m.held {
@@ -138,6 +135,36 @@ func TestMassFailureBrake(t *testing.T) {
 		if n, _ := s.present(enc); n < usual.Threshold() {
 			t.Errorf("%d present when they are back", n)
 		}
+	})
+}
+
+// A node that has just begun is cut off from members that it has heard of and not met yet.
+func TestMassFailureBrakeOfAFreshNode(t *testing.T) {
+	within(t, func(t *testing.T) {
+		alive, known := 1, 1
+		s := newSwarm(t, 30, func(c *repair.Config) { c.Roster = func() (int, int) { return alive, known } })
+		enc := s.put(1, 2000, usual)
+		s.now()
+		time.Sleep(20 * time.Second)
+		alive, known = 14, 30
+		lost := s.lose(enc, 10, die)
+		s.sweep()
+		for _, m := range s.members {
+			if err := m.rep.Now(t.Context(), nil); !m.dead && !errors.Is(err, venti.ErrUnavailable) {
+				t.Fatalf("%v, want a node that takes itself for cut off", err)
+			}
+		}
+		if s.copies+s.gets != 0 {
+			t.Error("something was repaired")
+		}
+		alive = 30
+		for _, m := range lost {
+			m.dead = false
+		}
+		if err := s.holders(enc)[0].rep.Now(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		s.full(enc, 20)
 	})
 }
 

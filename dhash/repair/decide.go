@@ -47,9 +47,8 @@ func (a Action) String() string {
 	return "unknown"
 }
 
-// UrgentLine returns the number of present fragments at which a block is brought up at once: three more than are
-// needed, but less than the threshold, at which a swarm too small for that is content.
-func UrgentLine(c dhash.Code) int { return min(c.Need+3, c.Threshold()-1) }
+// UrgentLine is dhash.Code.UrgentLine.
+func UrgentLine(c dhash.Code) int { return c.UrgentLine() }
 
 // Decide returns what this member should do about a block, and how many fragments it should make of it, the missing
 // ones being those that are neither present nor absent. If it is urgent they are at least as many as the present ones
@@ -61,7 +60,7 @@ func Decide(v View, want dhash.Code, takeover time.Duration) (Action, int) {
 	switch {
 	case !v.Claimed:
 		return Nothing, 0
-	case v.Present <= UrgentLine(c):
+	case v.Present <= c.UrgentLine():
 		return turn(v, takeover, Urgent, max(c.Threshold()-v.Present, c.Total-v.Present-v.Absent))
 	case v.Present+v.Absent <= c.Threshold() && v.Present+v.Absent < c.Total:
 		return turn(v, takeover, Mend, c.Total-v.Present-v.Absent)
@@ -92,10 +91,11 @@ func Weaker(c, want dhash.Code) bool {
 // a swarm that grows would do so with all that it holds at each member that joins.
 const recodeGain = 0.5
 
-// Wanted returns the code that a block of code c is to have today, in a swarm of so many members: the one that the policy
-// gives, if that makes it safer by half a nine at least, and else the zero Code. Whether the block is vital (codec.Policy) is not written in its fragments, and is told from the code: that of a
-// vital block in the swarm that it was stored in is known from Total. Where both codes are the same the block is
-// taken for a vital one; that swarm was so small that little was stored in it.
+// Wanted returns the code that a block of code c is to have today, in a swarm of so many members: the one that the
+// policy gives, if that makes it safer by half a nine at least, and else the zero Code. Whether the block is vital
+// (codec.Policy) is not written in its fragments, and is told from the code: that of a vital block in the swarm that it
+// was stored in is known from Total. Where both codes are the same the block is taken for a vital one; that swarm was so
+// small that little was stored in it.
 func Wanted(p codec.Policy, members int, c dhash.Code) dhash.Code {
 	want := p.Code(members, c.Need <= p.Code(c.Total, true).Need)
 	nines := func(c dhash.Code) float64 {

@@ -7,7 +7,7 @@
 // is left alone until four of them are gone for good, since most members that fall silent come back, and one reading of
 // the block then pays for all that is missing. A member counts as gone when it was silent for a grace period, and what
 // it had counts again when it returns. Only a block that is within three fragments of its loss is brought up at once
-// (UrgentLine), whoever may yet return.
+// (dhash.Code.UrgentLine), whoever may yet return.
 //
 // # Who
 //
@@ -52,11 +52,10 @@
 // # Coding anew
 //
 // When the swarm has grown, or its policy has changed, what was stored before may be less safe than it would be today, by
-// half a nine or more (Wanted). The closest holder
-// reads the block and places all fragments of the new code, vital blocks first. The old ones stay where they are until
-// each of their holders has seen the new coding at its threshold in two surveys and has read it whole itself: it costs
-// a reading of the block for each, and without it whoever plants a coding of the wanted code could have the real one
-// thrown away. The claims go with the block, with their old marks, which are not those that the owner would make for
+// half a nine or more (Wanted). The closest holder reads the block and places all fragments of the new code, vital blocks
+// first. The old ones stay where they are until each of their holders has seen the new coding at its threshold in two
+// surveys and has read it whole itself: it costs a reading of the block for each, and without it whoever plants a coding
+// of the wanted code could have the real one thrown away. The claims go with the block, with their old marks, which are not those that the owner would make for
 // the new coding (dhash.Claim): so the next time that the owner has such a block it takes it for one that is not
 // stored, and uploads it again, once.
 //

@@ -133,6 +133,15 @@ func (s *swarm) put(seed uint64, size int, c dhash.Code) *codec.Encoded {
 	return enc
 }
 
+// putAll stores n blocks of so many bytes.
+func (s *swarm) putAll(n, size int, c dhash.Code) (all []*codec.Encoded) {
+	s.t.Helper()
+	for i := range n {
+		all = append(all, s.put(uint64(i), size, c))
+	}
+	return all
+}
+
 func (s *swarm) store(enc *codec.Encoded) {
 	for _, p := range s.table().Place(dhash.KeyOf(enc.Score), enc.Code) {
 		f := enc.Fragment(p.Index)
@@ -234,6 +243,16 @@ func (s *swarm) read(score venti.Score) error {
 		}
 	}
 	return err
+}
+
+// rounds has all members sweep and repair n times, and lets time pass after each.
+func (s *swarm) rounds(n int, gap time.Duration) {
+	s.t.Helper()
+	for range n {
+		s.sweep()
+		s.now()
+		time.Sleep(gap)
+	}
 }
 
 // sweep tells every member that answers about all it holds, as a sweep that counts exactly would.

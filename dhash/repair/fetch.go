@@ -67,7 +67,7 @@ func (r *Repairer) fetch(ctx context.Context, score venti.Score, coding dhash.Co
 		<-f.results
 	}
 	if len(f.got) < f.code.Need {
-		return nil, f.bad, fmt.Errorf("%w: %d of the %d fragments that block %s takes could be read (the last failure: %w)",
+		return nil, f.bad, fmt.Errorf("%w: %d of the %d fragments that block %s takes could be read (the last failure: %v)",
 			venti.ErrUnavailable, len(f.got), f.code.Need, score.Short(), cmp.Or(f.last, errors.New("no more sources")))
 	}
 	list := make([]*dhash.Fragment, 0, len(f.got))

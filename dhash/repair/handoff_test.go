@@ -31,10 +31,7 @@ func (s *swarm) settled(enc *codec.Encoded) {
 func TestStraysAreHandedToNewMembers(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
-		var all []*codec.Encoded
-		for i := range 10 {
-			all = append(all, s.put(uint64(i), 1000, usual))
-		}
+		all := s.putAll(10, 1000, usual)
 		s.join(12)
 		s.sweep()
 		s.now()
@@ -65,10 +62,7 @@ func TestStraysAreHandedToNewMembers(t *testing.T) {
 func TestFastGrowth(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
-		var all []*codec.Encoded
-		for i := range 5 {
-			all = append(all, s.put(uint64(i), 1000, usual))
-		}
+		all := s.putAll(5, 1000, usual)
 		s.join(125)
 		for range 10 {
 			s.sweep()
@@ -124,10 +118,7 @@ func TestReceiverThatForgetsGetsNothingTrimmed(t *testing.T) {
 func TestRetiringMembersAreEmptied(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 40)
-		var all []*codec.Encoded
-		for i := range 10 {
-			all = append(all, s.put(uint64(i), 1000, usual))
-		}
+		all := s.putAll(10, 1000, usual)
 		retiring := s.members[:6]
 		for _, m := range retiring {
 			m.leaves = true
@@ -137,11 +128,7 @@ func TestRetiringMembersAreEmptied(t *testing.T) {
 				t.Error("a retiring member got a fragment")
 			}
 		}
-		for range 5 {
-			s.sweep()
-			s.now()
-			time.Sleep(6 * time.Hour)
-		}
+		s.rounds(5, 6*time.Hour)
 		for _, m := range retiring {
 			for _, enc := range all {
 				if n := m.holds(enc.Coding); len(n) > 0 {
@@ -162,19 +149,12 @@ func TestRetiringMembersAreEmptied(t *testing.T) {
 func TestRetiringFromASmallSwarm(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 20)
-		var all []*codec.Encoded
-		for i := range 5 {
-			all = append(all, s.put(uint64(i), 1000, usual))
-		}
+		all := s.putAll(5, 1000, usual)
 		retire := func(n int) (left int) {
 			for _, m := range s.members[:n] {
 				m.leaves = true
 			}
-			for range 4 {
-				s.sweep()
-				s.now()
-				time.Sleep(6 * time.Hour)
-			}
+			s.rounds(4, 6*time.Hour)
 			for _, m := range s.members[:n] {
 				left += len(m.held)
 				for _, k := range m.held {
@@ -236,11 +216,7 @@ func TestDuplicatesAmongExpectedHolders(t *testing.T) {
 			f := enc.Fragment(0)
 			m.keep(cl, &f, enc.Coding)
 		}
-		for range 6 {
-			s.sweep()
-			s.now()
-			time.Sleep(6 * time.Hour)
-		}
+		s.rounds(6, 6*time.Hour)
 		different, all := s.present(enc)
 		if different != 18 || all != 18 {
 			t.Errorf("%d different, %d in all", different, all)
@@ -324,19 +300,12 @@ func TestConfirmationsBeginAnew(t *testing.T) {
 func TestMendingBesideStrays(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 25)
-		var all []*codec.Encoded
-		for i := range 10 {
-			all = append(all, s.put(uint64(i), 1000, usual))
-		}
+		all := s.putAll(10, 1000, usual)
 		s.join(12)
 		for _, m := range s.members[3:8] {
 			m.wipe()
 		}
-		for range 8 {
-			s.sweep()
-			s.now()
-			time.Sleep(6 * time.Hour)
-		}
+		s.rounds(8, 6*time.Hour)
 		for _, enc := range all {
 			n, total := s.present(enc)
 			if n <= usual.Threshold() || n != total {

@@ -11,12 +11,14 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/codec"
+	"ventidhash/dhash/fragstore"
+	"ventidhash/dhash/peer"
 	"ventidhash/dhash/placement"
 	"ventidhash/venti"
 )
 
-// maxClaims is how many claims go with one copy of a fragment.
-const maxClaims = 16
+// maxClaims is how many claims go with one copy of a fragment, to another member or to the own disk.
+const maxClaims = min(peer.MaxClaims, fragstore.MaxClaims)
 
 // mend makes n of the missing fragments of an item, and places them.
 func (r *Repairer) mend(ctx context.Context, it *item, s *sight, c *count, n int, why cause) outcome {

@@ -2,8 +2,6 @@ package repair_test
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,17 +80,14 @@ func TestWipedMembersAreFilledAgain(t *testing.T) {
 func TestAbsentWithinGraceIsLeftAlone(t *testing.T) {
 	within(t, func(t *testing.T) {
 		s := newSwarm(t, 40)
-		var all []*codec.Encoded
-		for i := range 20 {
-			all = append(all, s.put(uint64(i), 1000, usual))
-		}
+		all := s.putAll(20, 1000, usual)
 		for _, m := range s.members[:12] { // 30 %
 			m.dead = true
 		}
 		s.sweep()
 		s.now()
 		for _, enc := range all {
-			if n, _ := s.present(enc); n <= repair.UrgentLine(usual) {
+			if n, _ := s.present(enc); n <= usual.UrgentLine() {
 				t.Fatal("the seeds are chosen so that no block is urgent; choose others")
 			}
 		}
@@ -365,47 +360,6 @@ func TestWipedMemberIsFilledAtOnce(t *testing.T) {
 		s.full(enc, 20)
 		if st := s.total(); st.Made != 1 || len(lost.holds(enc.Coding)) != 1 {
 			t.Errorf("%d made; it holds %v", st.Made, lost.holds(enc.Coding))
-		}
-	})
-}
-
-// TestDamagedFragmentIsMadeAgain: a member that cannot read its own fragment makes it again of the others', with its claims;
-// not when another member has it by now, and not when too few are there.
-func TestDamagedFragmentIsMadeAgain(t *testing.T) {
-	within(t, func(t *testing.T) {
-		s := newSwarm(t, 30)
-		enc := s.put(1, 2000, usual)
-		m := s.holders(enc)[3]
-		h := fragstore.Held{Name: fragstore.Name{Score: enc.Score, Coding: enc.Coding, Index: m.holds(enc.Coding)[0]},
-			Code: enc.Code, Length: enc.Length, Claims: cl}
-		m.wipe()
-		if err := m.rep.Restore(t.Context(), h); err != nil {
-			t.Fatal(err)
-		}
-		s.full(enc, 20)
-		if k := m.held[h.Name]; k == nil || !slices.Equal(k.claims, cl) {
-			t.Errorf("it is not there with its claims: %+v", k)
-		}
-
-		m.wipe()
-		f := enc.Fragment(h.Index)
-		for _, other := range s.members {
-			if len(other.held) == 0 && other != m {
-				other.keep(cl, &f, enc.Coding)
-				break
-			}
-		}
-		if err := m.rep.Restore(t.Context(), h); err != nil || len(m.held) != 0 {
-			t.Errorf("another one has it, and it was made again: %v", err)
-		}
-
-		other := s.put(2, 2000, usual)
-		lost := s.lose(other, 13, die)
-		h.Name = fragstore.Name{Score: other.Score, Coding: other.Coding, Index: lost[0].holds(other.Coding)[0]}
-		for _, m := range s.members {
-			if err := m.rep.Restore(t.Context(), h); !m.dead && len(m.holds(other.Coding)) == 0 && !errors.Is(err, venti.ErrUnavailable) {
-				t.Errorf("of 7 fragments: %v", err)
-			}
 		}
 	})
 }

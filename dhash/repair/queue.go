@@ -86,7 +86,7 @@ const (
 func classOf(c Candidate, vital bool) int {
 	if !c.Stray && c.Present <= c.Code.Threshold() && c.Present < c.Code.Total {
 		class := max(0, c.Present-c.Code.Need+1)
-		if c.Present > UrgentLine(c.Code) {
+		if c.Present > c.Code.UrgentLine() {
 			class = max(class, urgentClass+1)
 		}
 		return class

@@ -10,9 +10,6 @@ import (
 	"ventidhash/venti"
 )
 
-// growth returns the policy's code for an ordinary or vital block in a swarm of so many members.
-func growth(p codec.Policy, members int, vital bool) dhash.Code { return p.Code(members, vital) }
-
 // readable fails the test if any block is not.
 func (s *swarm) readable(when string) {
 	s.t.Helper()
@@ -46,7 +43,7 @@ func (s *swarm) codings(enc *codec.Encoded) map[dhash.Code]int {
 }
 
 // modest is the policy by which blocks were stored that are not safe enough any more.
-func modest() codec.Policy { return codec.Policy{Nines: 4} }
+var modest = codec.Policy{Nines: 4}
 
 // TestGoodEnoughIsLeftAlone: a block that is as safe as the policy wants, with another code, is not coded anew.
 func TestGoodEnoughIsLeftAlone(t *testing.T) {
@@ -54,13 +51,9 @@ func TestGoodEnoughIsLeftAlone(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		enc := s.put(1, 500, growth(*s.policy, 10, false))
+		enc := s.put(1, 500, s.policy.Code(10, false))
 		s.join(10)
-		for range 3 {
-			s.sweep()
-			s.now()
-			time.Sleep(7 * time.Hour)
-		}
+		s.rounds(3, 7*time.Hour)
 		if st := s.total(); st.Recoded != 0 {
 			t.Errorf("%s was coded anew in a swarm of 20", enc.Code)
 		}
@@ -72,7 +65,7 @@ func TestGrownSwarmCodesAnew(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		ordinary, vital := growth(modest(), 10, false), growth(*s.policy, 10, true)
+		ordinary, vital := modest.Code(10, false), s.policy.Code(10, true)
 		var all []*codec.Encoded
 		for i := range 8 {
 			c := ordinary
@@ -90,7 +83,7 @@ func TestGrownSwarmCodesAnew(t *testing.T) {
 				s.readable("after " + string(m.id))
 				for _, enc := range all { // never less than a whole coding, of the old or of the new code
 					got := s.codings(enc)
-					if c := growth(*s.policy, 20, enc.Code == vital); got[enc.Code] < enc.Code.Total && got[c] < c.Threshold() {
+					if c := s.policy.Code(20, enc.Code == vital); got[enc.Code] < enc.Code.Total && got[c] < c.Threshold() {
 						t.Fatalf("block %s has only %v", enc.Score.Short(), got)
 					}
 				}
@@ -98,7 +91,7 @@ func TestGrownSwarmCodesAnew(t *testing.T) {
 			time.Sleep(6*time.Hour + time.Minute)
 		}
 		for _, enc := range all {
-			want := growth(*s.policy, 20, enc.Code == vital)
+			want := s.policy.Code(20, enc.Code == vital)
 			if got := s.codings(enc); len(got) != 1 || got[want] != want.Total {
 				t.Errorf("block %s was %s and has %v now, want all of %s", enc.Score.Short(), enc.Code, got, want)
 			}
@@ -114,7 +107,7 @@ func TestVitalBlocksAreCodedAnewFirst(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		ordinary, vital := growth(modest(), 10, false), growth(*s.policy, 10, true)
+		ordinary, vital := modest.Code(10, false), s.policy.Code(10, true)
 		var all []*codec.Encoded
 		for i := range 40 {
 			c := ordinary
@@ -157,10 +150,10 @@ func TestJunkDoesNotReplaceACoding(t *testing.T) {
 		s := newSwarm(t, 0)
 		s.policy = &codec.Policy{}
 		s.join(10)
-		old := growth(modest(), 10, false)
+		old := modest.Code(10, false)
 		enc := s.put(1, 1500, old)
 		s.join(10)
-		want := growth(*s.policy, 20, false)
+		want := s.policy.Code(20, false)
 		junk := s.junkCoding(enc.Score, want)
 		s.store(junk)
 		honest, err := s.codec.Encode(enc.Score, s.blocks[enc.Score], want)
@@ -237,11 +230,7 @@ func TestRestOfACodingGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.store(enc)
-		for range 3 {
-			s.sweep()
-			s.now()
-			time.Sleep(7 * time.Hour)
-		}
+		s.rounds(3, 7*time.Hour)
 		if n, _ := s.present(rest); n != 0 {
 			t.Errorf("%d fragments of the old coding are kept", n)
 		}

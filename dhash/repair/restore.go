@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
@@ -12,7 +13,8 @@ import (
 
 // Restore makes a fragment again that this member should hold and cannot read any more: it reads as many of the others as
 // give the block, verifies it, and stores its own fragment anew, with the claims that h names. h is what the store's index
-// knows of the fragment (fragstore.Store.Bad). Where another member has made the fragment meanwhile, nothing is done.
+// knows of the fragment (fragstore.Store.Bad). Where another member has made the fragment meanwhile, the damaged one is
+// given up.
 //
 // Unlike what else is missing of a block this is not left until more is: the member is there, what it has lost will not
 // return, and damage comes seldom. It keeps within the budget: an error that wraps dhash.ErrBusy says that another time
@@ -23,7 +25,8 @@ func (r *Repairer) Restore(ctx context.Context, h fragstore.Held) error {
 		return fmt.Errorf("%w: the budget of repair is used up", dhash.ErrBusy)
 	}
 	it := &item{Candidate: Candidate{Score: h.Score, Coding: h.Coding, Code: h.Code}}
-	s := sight{key: dhash.KeyOf(h.Score), table: r.cfg.Table(), claims: h.Claims, asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
+	s := sight{key: dhash.KeyOf(h.Score), table: r.cfg.Table(), claims: h.Claims,
+		asked: map[dhash.ID]bool{}, silent: map[dhash.ID]bool{}}
 	owner, _ := asker(s.claims)
 	var list []*inquiry
 	for _, m := range r.circle(s.table, s.key, it) {
@@ -34,7 +37,8 @@ func (r *Repairer) Restore(ctx context.Context, h fragstore.Held) error {
 	r.inquire(ctx, list, []venti.Score{h.Score}, sights)
 	c := judge(&sights[0], r.bench(it, h.Coding, h.Code))
 	if !slices.Contains(c.missing, h.Index) {
-		return nil
+		_, err := r.cfg.Store.Trim(ctx, []fragstore.Name{h.Name}, time.Now())
+		return err
 	}
 	got, _, err := r.fetch(ctx, h.Score, h.Coding, c, byMend)
 	if err != nil {

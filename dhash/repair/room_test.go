@@ -147,11 +147,7 @@ func TestRandomLossesAreRepaired(t *testing.T) {
 			} else {
 				leave(m)
 			}
-			for range 4 {
-				s.sweep()
-				s.now()
-				time.Sleep(6 * time.Hour)
-			}
+			s.rounds(4, 6*time.Hour)
 			for _, enc := range all {
 				n, total := s.present(enc)
 				if n <= enc.Code.Threshold() || total > 20 {

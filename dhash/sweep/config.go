@@ -58,8 +58,9 @@ type Config struct {
 	// empty keeps none.
 	Cursor string
 
-	// Timeout bounds the wait for the answer to one message; a member that takes longer counts as absent. Zero means a
-	// minute: the other one may have to walk over its index first, for others too.
+	// Timeout bounds the wait for the answer to one message, and ten times as much that for all about a region; a member
+	// that takes longer counts as absent. Zero means a minute: the other one may have to walk over its index first, for
+	// others too.
 	Timeout time.Duration
 
 	// Log hears of what goes wrong. Nil discards.

@@ -50,5 +50,5 @@
 // Every message is bounded by 64 KiB and decoded strictly, and costs its answerer no more than its length times a
 // logarithm. Making a set costs a walk over the index; a Responder makes one at a time, of bounded size, and answers a
 // member that asks for many slowly. A member that lies about what it holds is believed here: package trust asks for
-// proofs. What it says costs the asker a bounded number of messages, and its other neighbours nothing.
+// proofs. What it says costs the asker a bounded number of messages and some minutes, and its other neighbours nothing.
 package sweep

@@ -1,13 +1,6 @@
 package sweep
 
-import (
-	"time"
-
-	"ventidhash/dhash"
-)
-
-// UrgentLine is what the sweep takes for repair's.
-func UrgentLine(c dhash.Code) int { return urgentLine(c) }
+import "time"
 
 // Small returns the config of a Sweeper whose regions are small.
 func Small(c Config, items int) Config {

@@ -61,7 +61,7 @@ func gather(ctx context.Context, st Store, from, to uint64, limit int, each func
 			return nil
 		}
 		key := dhash.KeyOf(h.Score)
-		p := Point{binary.BigEndian.Uint64(key[:]), binary.BigEndian.Uint32(h.Coding[:])}
+		p := pointAt(key, h.Coding)
 		if len(group) > 0 && group[0].point.Position != p.Position {
 			flush()
 			if points.Len() >= limit {

@@ -3,6 +3,7 @@ package sweep_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -147,6 +148,49 @@ func TestResponderRefuses(t *testing.T) {
 	if _, err := sweep.Respond(other, good); !errors.Is(err, sweep.ErrMessage) {
 		t.Error("the salt of another session was answered")
 	}
+}
+
+// A member that answers each message just in time, and has each session end with a cut right behind where it began, keeps a
+// sweep for a bounded time, and counts as absent.
+func TestSweepDoesNotWaitForAMiser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSwarm(t, random(3), 20, 200)
+		o, miser := w.members[0], w.members[1].id
+		cfg := w.config(o, func([]sweep.Item) {})
+		reconcile := cfg.Reconcile
+		cfg.Reconcile = func(ctx context.Context, id dhash.ID, m []byte) ([]byte, error) {
+			if id != miser {
+				return reconcile(ctx, id, m)
+			}
+			select {
+			case <-time.After(59 * time.Second):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			from := binary.BigEndian.Uint64(m[1+16:])
+			return binary.BigEndian.AppendUint64([]byte{1, 1}, from+1), nil
+		}
+		s, err := sweep.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		report, err := s.Now(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 11*time.Minute {
+			t.Errorf("the sweep took %s", took)
+		}
+		if n := report.Neighbours[miser]; n.Failed != 1 || n.Compared != 0 {
+			t.Errorf("%+v", n)
+		}
+		for id, n := range report.Neighbours {
+			if id != miser && (n.Failed != 0 || n.Compared == 0) {
+				t.Errorf("%s: %+v", id, n)
+			}
+		}
+	})
 }
 
 // slow is a store of n fragments, that takes time to walk over.

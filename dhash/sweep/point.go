@@ -7,7 +7,6 @@ import (
 	"sort"
 
 	"ventidhash/dhash"
-	"ventidhash/venti"
 )
 
 // A Point stands for one coding of one block, where members are compared: the first eight bytes of the block's position
@@ -17,9 +16,8 @@ type Point struct {
 	Tag      uint32
 }
 
-// PointOf returns the point of a coding of a block.
-func PointOf(s venti.Score, c dhash.Coding) Point {
-	key := dhash.KeyOf(s)
+// pointAt returns the point of a coding of the block at a position.
+func pointAt(key dhash.Key, c dhash.Coding) Point {
 	return Point{binary.BigEndian.Uint64(key[:]), binary.BigEndian.Uint32(c[:])}
 }
 

@@ -3,9 +3,9 @@ package sweep
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"ventidhash/dhash"
@@ -16,6 +16,7 @@ import (
 const (
 	maxSessions = 128 // with one neighbour about a region, which is cut up where the neighbour holds much more there
 	atOnce      = 4   // how many neighbours are compared with at a time
+	patience    = 10  // times Config.Timeout, for all sessions with one neighbour about a region
 )
 
 // A region is what this member holds in a range of positions, while it is compared with the neighbours. It takes about
@@ -119,7 +120,7 @@ func (g *region) seating(holders []placement.Member, c dhash.Code) *seating {
 			absent++
 		}
 	}
-	s.look = s.weak || !s.mine || live+absent < c.Total || live <= urgentLine(c)
+	s.look = s.weak || !s.mine || live+absent < c.Total || live <= c.UrgentLine()
 	return s
 }
 
@@ -158,8 +159,11 @@ func (g *region) compare(ctx context.Context) error {
 // errTooMuch says that a neighbour holds so much more that the comparison would take too long.
 var errTooMuch = errors.New("it takes too many sessions")
 
-// compareWith runs the sessions with a neighbour: one, unless it holds far more there than this member.
+// compareWith runs the sessions with a neighbour: one, unless it holds far more there than this member. The next region
+// waits for it, so all its messages together have a limit too.
 func (g *region) compareWith(ctx context.Context, n *neighbour) error {
+	ctx, cancel := context.WithTimeout(ctx, patience*g.cfg.Timeout)
+	defer cancel()
 	var salt Salt
 	if _, err := rand.Read(salt[:]); err != nil {
 		return err
@@ -230,7 +234,7 @@ func (g *region) items(ctx context.Context) ([]Item, error) {
 			return nil
 		}
 		key := dhash.KeyOf(h.Score)
-		p := Point{binary.BigEndian.Uint64(key[:]), binary.BigEndian.Uint32(h.Coding[:])}
+		p := pointAt(key, h.Coding)
 		i, ok := g.points.find(p)
 		if !ok || !g.look.has(i) {
 			return nil // it was stored meanwhile, or all is well
@@ -253,7 +257,8 @@ func (g *region) items(ctx context.Context) ([]Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sweep the region from %016x: %w", g.from, err)
 	}
-	return sorted(items), nil
+	slices.SortFunc(items, byLoss)
+	return items, nil
 }
 
 // count fills in the counts of the item with point number i.

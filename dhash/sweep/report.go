@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
-	"slices"
 	"time"
 
 	"ventidhash/dhash"
@@ -27,15 +26,12 @@ type Item struct {
 	Weak  bool // Config.Weak says so of the code
 }
 
-// urgentLine is repair.UrgentLine: the number of present fragments at which a block is urgent whatever is absent.
-func urgentLine(c dhash.Code) int { return min(c.Need+3, c.Threshold()-1) }
-
 // short reports whether fragments are missing, or so few are present that it does not matter who may come back.
 func (i *Item) short() bool {
-	return !i.Stray && (i.Present+i.Absent < i.Code.Total || i.Present <= urgentLine(i.Code))
+	return !i.Stray && (i.Present+i.Absent < i.Code.Total || i.Present <= i.Code.UrgentLine())
 }
 
-// byLoss orders items by how near to their loss they are. Strays, which were not counted, come last.
+// byLoss orders items as Config.Found wants them: by how near to their loss they are. Strays, which were not counted, come last.
 func byLoss(a, b Item) int {
 	if a.Stray != b.Stray {
 		if a.Stray {
@@ -122,10 +118,4 @@ func (r *Report) add(g *region, items []Item, took time.Duration) {
 		}
 		r.Neighbours[n.id] = sum
 	}
-}
-
-// sorted sorts items as Config.Found wants them.
-func sorted(items []Item) []Item {
-	slices.SortFunc(items, byLoss)
-	return items
 }

@@ -8,7 +8,6 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/dhash/placement"
-	"ventidhash/dhash/repair"
 	"ventidhash/dhash/sweep"
 )
 
@@ -141,17 +140,5 @@ func TestSweepDiskFails(t *testing.T) {
 	report := w.check(o)
 	if n := report.Neighbours[w.members[1].id]; n.Failed != 1 {
 		t.Fatalf("%+v", n)
-	}
-}
-
-// What the sweep hands over whatever is absent is what repair calls urgent.
-func TestUrgentLineIsThatOfRepair(t *testing.T) {
-	for total := 1; total <= dhash.MaxTotal; total++ {
-		for need := 1; need <= total; need++ {
-			c := dhash.Code{Need: need, Total: total}
-			if repair.UrgentLine(c) != sweep.UrgentLine(c) {
-				t.Fatal(c)
-			}
-		}
 	}
 }

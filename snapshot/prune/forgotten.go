@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ventidhash/venti"
+	"ventidhash/venti/durable"
 )
 
 const (
@@ -24,6 +24,7 @@ const (
 	maxForgotten     = 1 << 16
 	maxForgottenTime = 1 << 40
 	sumSize          = 32
+	maxForgottenFile = 16 + maxForgotten*(venti.ScoreSize+6) + sumSize
 )
 
 // A Forgotten is a snapshot that left the catalog, and whose blocks were not let go yet.
@@ -52,15 +53,10 @@ func LetGo(ctx context.Context, dir string, scores ...venti.Score) error {
 
 // ReadForgotten returns the snapshots noted in a folder, by score. A note that is missing or damaged is empty.
 func ReadForgotten(dir string) ([]Forgotten, error) {
-	f, err := os.Open(filepath.Join(dir, forgottenFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := durable.ReadFile(filepath.Join(dir, forgottenFile), maxForgottenFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrTooLong) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 16+maxForgotten*(venti.ScoreSize+6)+sumSize))
 	if err != nil {
 		return nil, err
 	}
@@ -133,17 +129,7 @@ func changeForgotten(ctx context.Context, dir string, change func([]Forgotten) [
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, forgottenFile)
-	temp := name + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(encodeForgotten(change(list)))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return os.Rename(temp, name)
+	return durable.WriteFile(filepath.Join(dir, forgottenFile), encodeForgotten(change(list)))
 }
 
 // lockGap is how often a lock that another program holds is tried again.

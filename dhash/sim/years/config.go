@@ -80,7 +80,7 @@ type Churn struct {
 // Lines are a policy that is not repair.Decide: at which number of fragments to repair what.
 type Lines struct {
 	Repair int // fragments held by members that are not gone, at which all missing ones are made; 0: as repair.Decide
-	Urgent int // fragments present at which Repair of them are made up for at once; negative: never; 0: repair.UrgentLine
+	Urgent int // fragments present at which Repair of them are made up for at once; negative: never; 0: Code.UrgentLine
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -109,7 +109,7 @@ func (c Config) withDefaults() Config {
 	c.Reads = max(0, or(c.Reads, 1_000_000))
 	if c.Lines != (Lines{}) {
 		c.Lines.Repair = or(c.Lines.Repair, c.Code.Threshold())
-		c.Lines.Urgent = or(c.Lines.Urgent, repair.UrgentLine(c.Code))
+		c.Lines.Urgent = or(c.Lines.Urgent, c.Code.UrgentLine())
 	}
 	c.Churn.Availability = or(c.Churn.Availability, 0.9)
 	c.Churn.Session = or(c.Churn.Session, 8*time.Hour)

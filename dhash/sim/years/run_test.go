@@ -11,7 +11,6 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/codec"
-	"ventidhash/dhash/repair"
 	"ventidhash/dhash/sim/years"
 )
 
@@ -97,7 +96,7 @@ func TestLinesAreThoseOfDecide(t *testing.T) {
 		cfg := years.Config{Seed: 2, Members: 60, Blocks: 200, Duration: 100 * years.Day, Code: code(t, text), Reads: 1000,
 			Churn: years.Churn{Availability: 0.75, Lifetime: 60 * years.Day}}
 		want := run(t, cfg)
-		cfg.Lines = years.Lines{Repair: cfg.Code.Threshold(), Urgent: repair.UrgentLine(cfg.Code)}
+		cfg.Lines = years.Lines{Repair: cfg.Code.Threshold(), Urgent: cfg.Code.UrgentLine()}
 		if got := run(t, cfg); want.Mended == 0 || want.Urgent == 0 || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v\n%+v", text, got, want)
 		}
