@@ -6,6 +6,7 @@ require (
 	github.com/dgraph-io/badger v1.6.2 // what go-ds-badger stands on: to see tables that it dropped, and to rebuild the index fast
 	github.com/dustin/go-humanize v1.0.1 // sizes and counts for people
 	github.com/go-git/go-git/v5 v5.19.3 // gitignore patterns, as git reads them
+	github.com/hanwen/go-fuse/v2 v2.12.1 // snapshots as a file system (FUSE)
 	github.com/ipfs/go-datastore v0.9.2 // the interface of the index
 	github.com/ipfs/go-ds-badger v0.3.4 // the index of the store on disk
 	github.com/klauspost/compress v1.20.3 // zstd
@@ -26,6 +27,7 @@ require (
 	github.com/tyler-smith/go-bip39 v1.1.0 // recovery phrases
 	github.com/vbauerster/mpb/v8 v8.9.3 // the progress bar
 	github.com/zeebo/blake3 v0.2.4 // hashes of contents, keys of blocks
+	golang.org/x/net v0.62.0 // WebDAV's PROPFIND, and a bound on connections
 	golang.org/x/sync v0.24.0 // a semaphore that counts bytes
 	golang.org/x/sys v0.49.0 // system calls that the standard library lacks
 	golang.org/x/term v0.47.0 // is this a terminal, and how wide
@@ -138,7 +140,6 @@ require (
 	golang.org/x/exp v0.0.0-20260718201538-764159d718ef // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
-	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/prune"
@@ -25,10 +26,11 @@ type app struct {
 	stdout io.Writer     // as it was given
 	out    *bufio.Writer // in front of stdout
 	stderr io.Writer     // as it was given
-	errs   io.Writer     // stderr, or what writes above the bar while there is one
+	errs   *outlet       // stderr, or what writes above the bar while there is one
 
 	storePath            string
 	json, quiet, verbose bool
+	patience             time.Duration // with a swarm that is out of reach
 
 	// mu makes whoever needs the store first open it (blocks): swarm and disk are set under it, and then stay until close.
 	mu sync.Mutex
@@ -37,6 +39,7 @@ type app struct {
 	sealer  *seal.Sealer
 	dial    func(ctx context.Context, create bool) (swarmStore, error) // openSwarm
 	swarm   swarmStore                                                 // the store, if it is one
+	quiets  func()                                                     // ends what tells of the swarm's outages
 	disk    *disk.Store                                                // the store, if it is a folder
 	lease   *disk.Session                                              // of a store in a folder
 	writing *prune.Writing                                             // the same of a swarm
@@ -45,7 +48,7 @@ type app struct {
 }
 
 func newApp(in io.Reader, out, errs io.Writer) *app {
-	a := &app{in: in, stdout: out, out: bufio.NewWriterSize(out, 64<<10), stderr: errs, errs: errs}
+	a := &app{in: in, stdout: out, out: bufio.NewWriterSize(out, 64<<10), stderr: errs, errs: &outlet{w: errs}}
 	a.dial = a.openSwarm
 	return a
 }
@@ -62,10 +65,13 @@ func (a *app) close() error {
 	if a.disk != nil {
 		errs = append(errs, a.disk.Close())
 	}
+	if a.quiets != nil {
+		a.quiets()
+	}
 	if a.swarm != nil {
 		errs = append(errs, a.swarm.Close())
 	}
-	a.lease, a.writing, a.disk, a.swarm = nil, nil, nil, nil
+	a.lease, a.writing, a.disk, a.swarm, a.quiets = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -24,21 +24,23 @@ snapshot of the same host and paths are not opened.
 
 Exclude patterns are those of .gitignore; ! takes back in. The store itself is left out. What could
 not be read is reported, the rest is kept, and the exit code is 3. A backup that was interrupted is
-simply run again: what it had stored is not stored twice.
+simply run again: what it had stored is not stored twice. When the members of the swarm are out of
+reach, because this machine slept or lost its network, it waits for them and goes on (--patience).
 
 With --json, one line of "type":"summary" with score, parent, time, host, paths, tags, files, dirs,
 bytes, new, changed, unchanged, failed, bytes_read, bytes_added, seconds, and for a swarm
-blocks_put, blocks_below_target (too few fragments are held), lowest_nines, the availability of the
-weakest block that was put or relied upon (3 is 99.9 %), target_nines, what the members agreed on,
-and threshold_nines, what a block may be down to before it is repaired; and on standard error one
-line of "type":"error" with path and error for each file that could not be read.`,
+blocks_put, blocks_new (those that the members did not have), blocks_below_target (too few fragments
+are held), lowest_nines, the availability of the weakest block that was put or relied upon (3 is
+99.9 %), target_nines, what the members agreed on, and threshold_nines, what a block may be down to
+before it is repaired; and on standard error one line of "type":"error" with path and error for each
+file that could not be read.`,
 		Example: `  vdh backup /srv
   vdh backup /home /etc --exclude '*.tmp' --exclude-caches --tag nightly
   pg_dump db | vdh backup --stdin --stdin-name db.sql`,
 		RunE: func(cmd *cobra.Command, paths []string) error { return a.backup(cmd.Context(), paths, &f) },
 	}
 	f.add(cmd.Flags())
-	return cmd
+	return a.patiently(cmd)
 }
 
 func (a *app) backup(ctx context.Context, paths []string, f *backupFlags) error {

@@ -30,6 +30,11 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 	if err != nil {
 		return err
 	}
+	if !f.dryRun {
+		if err := a.countAdded(ctx, res); err != nil {
+			return err
+		}
+	}
 	snap := snapshotOfRun(res, time.Since(begin))
 	snap.Tags, snap.Parent = f.tags, res.Root.Prev
 	if !f.dryRun {
@@ -50,6 +55,21 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 		a.heartbeat(ctx)
 	}
 	return verdict(res.Failed, held)
+}
+
+// countAdded corrects what a run has added to a swarm, which only says that when all blocks have arrived.
+func (a *app) countAdded(ctx context.Context, res *archive.Result) error {
+	if a.swarm == nil {
+		return nil
+	}
+	if err := a.swarm.Sync(ctx); err != nil {
+		return err
+	}
+	r, err := a.redundancy(ctx)
+	if err == nil {
+		res.Added = r.Added
+	}
+	return err
 }
 
 // verdict returns the error of a backup that is kept, though not as it should be. Files that could not be read decide

@@ -45,10 +45,10 @@ With --json, one line of "type":"damage" with score, state (missing, corrupt, un
 touched (part, path, offset, length, snapshots) for each block, and one of "type":"summary" with ok,
 read_data, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder store_records and
 store_damaged. In a swarm, without --read-data, there is a line of "type":"short" with score, part,
-path, proven, need and total for each block below the threshold (at most 1000), and the summary has
-proven (blocks), unproven, read_instead, not_downloaded (bytes), above (how many blocks have how
-many), below_threshold, weakest (score, path, present, need, total) and members (id, name, false,
-lacking, silent, without).`,
+path, proven, need and total for each block below the threshold (at most 1000), and the one of
+"type":"summary" also has proven (blocks), unproven, read_instead, not_downloaded (bytes), above (how
+many blocks have how many), below_threshold, weakest (score, path, present, need, total) and members
+(id, name, false, lacking, silent, without).`,
 		Example:           "  vdh check\n  vdh check --read-data latest",
 		ValidArgsFunction: completeNames(a, false),
 		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
@@ -110,6 +110,8 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 		}
 		a.keepProofs(ctx, &r)
 		r.proofs.askNames(ctx)
+	} else if a.disk != nil && (readData || !r.found.OK()) {
+		a.keepProofs(ctx, &r)
 	}
 	return a.reportCheck(&r)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,14 +20,14 @@ import (
 	"ventidhash/venti"
 )
 
-// The file beside the catalog of a swarm in which it is kept when each snapshot was last proven: FORMAT.md.
+// The file beside a catalog in which it is kept when each snapshot was last proven: FORMAT.md.
 const (
 	provenFile    = "proven"
 	provenHead    = "vdh proven 1\n"
 	maxProvenFile = 16 << 20
 )
 
-// A lastProof says what the last check by challenge has found of a snapshot.
+// A lastProof says what the last check, by challenge, or of a folder by reading, has found of a snapshot.
 type lastProof struct {
 	at    time.Time // in seconds
 	above int       // fragments that its weakest block had beyond those needed, at least; below zero: not all was proven
@@ -130,12 +131,12 @@ func (a *app) keepProofs(ctx context.Context, r *checkReport) {
 				now[s.Score] = p
 			}
 		}
-		for i, least := range r.proofs.leastOf(len(r.snaps), r.found.Damaged) {
+		for i, least := range r.leastOf() {
 			now[r.snaps[i].Score] = lastProof{r.begin, least}
 		}
 		return now.write(dir)
 	}()
-	if err != nil {
+	if err != nil && !isReadOnly(err) {
 		a.note("vdh: when the snapshots were proven could not be kept for vdh status: %v", err)
 	}
 }
@@ -147,6 +148,48 @@ func (a *app) proven() provens {
 		return nil
 	}
 	return readProvens(at.catalog(a.owner))
+}
+
+// leastOf returns, for each snapshot of which the check can tell, how far its weakest block is above what it needs.
+func (r *checkReport) leastOf() map[int]int {
+	if r.proofs != nil {
+		return r.proofs.leastOf(len(r.snaps), r.found.Damaged)
+	}
+	out := map[int]int{}
+	if r.readData {
+		for i := range r.snaps {
+			out[i] = 0
+		}
+	}
+	for _, d := range r.found.Damaged {
+		for _, t := range d.Touched {
+			for _, i := range t.Snapshots {
+				out[i] = -1
+			}
+		}
+	}
+	return out
+}
+
+// lastProven returns what checks of the store have found last, nil without one.
+func (a *app) lastProven(at location) *lastProof {
+	if a.owner == nil {
+		return nil
+	}
+	return readProvens(at.catalog(a.owner)).last()
+}
+
+// last returns the proof that tells most about all snapshots: the newest of those that found something wrong, or else the
+// weakest of the newest; nil if there is none.
+func (k provens) last() *lastProof {
+	wrong := func(p lastProof) int { return min(0, max(-1, p.above)) }
+	var best *lastProof
+	for _, p := range k {
+		if best == nil || cmp.Or(cmp.Compare(wrong(p), wrong(*best)), best.at.Compare(p.at), cmp.Compare(p.above, best.above)) < 0 {
+			best = &p
+		}
+	}
+	return best
 }
 
 // A provenLine is what JSON says about the last proof of a snapshot.

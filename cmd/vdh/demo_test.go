@@ -43,7 +43,9 @@ func isEmpty(t *testing.T, dir string) {
 func TestDemo(t *testing.T) {
 	m, tree, temporary := newDemoMachine(t)
 	var line demoLine
-	if err := json.Unmarshal([]byte(m.must("demo", tree, "--members", "6", "--json")), &line); err != nil {
+	out := m.must("demo", tree, "--members", "6", "--json")
+	newLineDoc(t).check("demo", out)
+	if err := json.Unmarshal([]byte(out), &line); err != nil {
 		t.Fatal(err)
 	}
 	if line.Members != 6 || line.Lost != 1 || line.Differences != 0 || line.Files == 0 ||

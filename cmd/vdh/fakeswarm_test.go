@@ -54,6 +54,10 @@ func (s *fakeSwarm) Put(ctx context.Context, b []byte) (venti.Score, error) {
 	s.mu.Lock()
 	s.run.Blocks++
 	s.run.Nines = 5.2
+	if has, err := s.Memory.Has(ctx, []venti.Score{venti.Sum(b)}); err == nil && !has[0] {
+		s.run.New++
+		s.run.Added += int64(len(b))
+	}
 	if s.thin {
 		s.run.Below++
 		s.run.Nines = 3.4567
@@ -125,6 +129,8 @@ func (s *fakeSwarm) Renew(ctx context.Context, scores []venti.Score) ([]bool, er
 func (s *fakeSwarm) State(context.Context, dhash.ID, []byte) ([]byte, error) {
 	return nil, venti.ErrUnavailable
 }
+
+func (s *fakeSwarm) Outage(context.Context) (gateway.Outage, error) { return gateway.Outage{}, nil }
 
 func (s *fakeSwarm) Close() error {
 	s.mu.Lock()

@@ -40,6 +40,14 @@ func (a *app) where() (location, error) {
 	return location{dir: filepath.Join(dir, "store")}, err
 }
 
+// String names the store as --store does.
+func (l location) String() string {
+	if l.swarm {
+		return swarmWord
+	}
+	return l.dir
+}
+
 // there returns an error that says what to do if there is no store in the folder. Of a swarm it says nothing.
 func (l location) there() error {
 	if l.swarm {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,7 +37,7 @@ const (
 type nodeFlags struct {
 	listen, announce             []string
 	capacity, domain, name, data string
-	perOwner                     string
+	perOwner, metrics            string
 	nat, retire, refill          bool
 	upkeep                       node.Upkeep
 }
@@ -67,6 +68,9 @@ With --refill it has lost its disk: it begins with an empty folder, and the othe
 should hold. Without it a node whose fragments are missing does not start, since its disk may not be
 mounted.
 
+--metrics has it answer Prometheus at http://ADDR/metrics, which it does not else; :PORT is of this
+machine alone. vdh help metrics lists them.
+
 It logs lines on standard error; with --json each is an object with time, level and msg, and what
 the line is about. With -q only what is wrong is logged, with -v more than usual.`,
 		Example: `  vdh node
@@ -84,6 +88,7 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.StringVar(&f.domain, "domain", "", "what fails together with this machine, SITE/HOST (default the machine's name for both)")
 	l.StringVar(&f.name, "name", "", "name of this member, for people (default the machine's)")
 	l.StringVar(&f.data, "data", "", "folder for the fragments (default $XDG_DATA_HOME/vdh/swarm/fragments)")
+	l.StringVar(&f.metrics, "metrics", "", "where to answer Prometheus, HOST:PORT, or :PORT on this machine alone (default nowhere)")
 	l.BoolVar(&f.nat, "nat", false, "others cannot dial this machine, since it is behind a router: find a way")
 	l.BoolVar(&f.retire, "retire", false, "leave: hand over what is here")
 	l.BoolVar(&f.refill, "refill", false, "the disk was lost: begin with an empty folder, and have the others make what was on it")
@@ -129,6 +134,15 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	if cfg.PerOwner, err = ownersShare(f.perOwner, cfg.Capacity); err != nil {
 		return usage{err}
 	}
+	var metricsAt net.Listener
+	if f.metrics != "" {
+		if metricsAt, err = listenHere("metrics", f.metrics); err != nil {
+			return err
+		}
+		defer metricsAt.Close()
+	}
+	logged := newCountingHandler(cfg.Log.Handler())
+	cfg.Log = slog.New(logged)
 	tuneNode()
 	n, err := node.Open(ctx, cfg)
 	if err != nil {
@@ -140,6 +154,10 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	resting, stop := context.WithCancel(ctx)
 	var rest sync.WaitGroup
 	rest.Go(func() { giveBack(resting) })
+	if metricsAt != nil {
+		lists := func(ctx context.Context) []keptList { return keptLists(ctx, a.storePath) }
+		rest.Go(func() { serveMetrics(resting, metricsAt, &nodeMetrics{n, lists, logged}, cfg.Log) })
+	}
 	err = n.Run(ctx)
 	stop()
 	rest.Wait()

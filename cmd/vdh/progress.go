@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,26 @@ func (t *tallyOf[T]) load() (p T) {
 		p = *last
 	}
 	return p
+}
+
+// An outlet writes to one writer and later to another one. It may be used by many goroutines at once.
+type outlet struct {
+	mu sync.Mutex // protects w
+	w  io.Writer
+}
+
+// Write implements io.Writer.
+func (o *outlet) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
+}
+
+// to makes w what is written to from now on.
+func (o *outlet) to(w io.Writer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.w = w
 }
 
 // lineEvery is how often progress is printed where there is no terminal.
@@ -107,13 +128,13 @@ func (a *app) bar(ctx context.Context, verb string, total int64, read func() tal
 			}
 		}
 	})
-	a.errs = p // lines above the bar
+	a.errs.to(p) // lines above the bar
 	return func() {
 		close(done)
 		wg.Wait()
 		bar.Abort(true)
 		p.Wait()
-		a.errs = a.stderr
+		a.errs.to(a.stderr)
 	}
 }
 

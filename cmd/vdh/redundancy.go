@@ -9,6 +9,8 @@ import (
 // A redundancy says how well the members of a swarm hold what this run has put, or has found to be there already.
 type redundancy struct {
 	Blocks int64   `json:"blocks_put"`
+	New    int64   `json:"blocks_new"`             // of these, those that the members did not have
+	Added  int64   `json:"-"`                      // bytes of the new blocks
 	Below  int64   `json:"blocks_below_target"`    // those that have fewer fragments than a stored block should
 	Nines  float64 `json:"lowest_nines,omitempty"` // the availability of the weakest, 3 for 99.9 %; finite, 0 without blocks
 	Target float64 `json:"target_nines,omitempty"` // of the swarm

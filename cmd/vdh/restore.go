@@ -28,7 +28,8 @@ name; the whole snapshot goes below the target under the paths it was walked fro
 --include and --exclude are patterns as in a .gitignore file, relative to the path that is restored.
 
 What could not be restored is reported, the rest is done, and the exit code is 3. A restore that was
-interrupted is run again with --overwrite if-changed.
+interrupted is run again with --overwrite if-changed. When the members of the swarm are out of reach,
+it waits for them and goes on (--patience).
 
 With --json, one line of "type":"summary" with score, path, target, files, dirs, bytes, links,
 skipped, deleted, verified, failed, failures (by kind), seconds, dry_run.`,
@@ -51,7 +52,7 @@ skipped, deleted, verified, failed, failures (by kind), seconds, dry_run.`,
 	l.BoolVar(&cfg.NumericIDs, "numeric-ids", false, "give files the numbers of their owners, whatever the names say")
 	l.BoolVar(&cfg.Sync, "sync", false, "return only when everything is safely on the disk")
 	l.BoolVarP(&cfg.DryRun, "dry-run", "n", false, "change nothing, only count")
-	return cmd
+	return a.patiently(cmd)
 }
 
 func (a *app) restore(ctx context.Context, name, overwrite string, cfg restore.Config) error {

@@ -161,8 +161,7 @@ func newRoot(a *app) *cobra.Command {
 		return usage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	for _, verb := range []func(*app) *cobra.Command{
-		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats,
-		newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newStatus, newDemo, newVersion,
+		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats, newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newServe, newStatus, newDemo, newMan, newVersion, newCopy, newMount,
 	} {
 		root.AddCommand(verb(a))
 	}

@@ -44,9 +44,11 @@ func TestMain(m *testing.M) {
 //	bytes DIR VARIABLE          how many bytes the files below DIR have
 //	weak CODE PROGRAM ARG...    exits, without the powers of root
 //	serves DIR N CODE           wait until the node of this XDG data folder sees N members alive, and codes blocks so
+//	mounts DIR [NAME] [FLAG...] mount something at DIR, for as long as the script lasts
 //	silent DIR                  wait until no node runs for this XDG data folder
 //
-// and the conditions [root], [powerless] (weak works), and [mounts] (unshare -m can be used to mount something).
+// and the conditions [root], [powerless] (weak works), [mounts] (unshare -m can be used to mount something), and [fuse]
+// (vdh mount works).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -67,6 +69,8 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Getuid() == 0, nil
+			case "fuse":
+				return canMount(), nil
 			case "mounts":
 				return exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
 			case "powerless":
@@ -77,7 +81,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "weak": weak, "keep": keep, "lines": lines, "json": jsonLines, "flip": flip, "odd": odd,
-			"same": same, "bytes": dirSize, "serves": serves, "silent": silent,
+			"same": same, "bytes": dirSize, "serves": serves, "silent": silent, "mounts": mounts,
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,21 +17,38 @@ import (
 
 	"ventidhash/dhash/node"
 	"ventidhash/snapshot"
+	"ventidhash/snapshot/archive"
 )
 
 // statusSnapshots is how many snapshots are shown, the newest.
 const statusSnapshots = 5
 
+// statusMaxAge is how old a newest snapshot may be: that of a nightly job which was missed once, and is late.
+const statusMaxAge = 36 * time.Hour
+
 // statusPatience bounds how long vdh status looks for members where no node runs.
 const statusPatience = 15 * time.Second
 
+// statusFlags say what vdh status takes for protected.
+type statusFlags struct {
+	maxAge time.Duration
+	paths  []string
+}
+
 func newStatus(a *app) *cobra.Command {
-	return &cobra.Command{
+	var f statusFlags
+	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "say how things stand: the node, the swarm, the last snapshots; or how safe one is",
-		Long: `Without a name it says in one sentence how things stand, and then more about the node of this
-machine, the swarm and the newest snapshots. The exit code is 11 if no member of the swarm can be
-reached.
+		Long: `Without a name it says in one sentence whether the files of this machine are protected, and why or
+why not; and then more about the node of this machine, the swarm and the newest snapshots. The exit
+code is 11 if no member of the swarm can be reached.
+
+They are protected if each path has a snapshot that is not older than --max-age, the last check found
+nothing wrong, and, in a swarm, enough members answer to bring blocks back and the weakest block had
+a fragment more than it needs when vdh check had it proven last. The paths are those that were backed
+up twice or more from this host, and those of the newest snapshot; --path names others in place of
+them.
 
 With the name of a snapshot it asks the holders of every block of it, now. ABOVE is how many
 fragments more than are needed to bring a block back are there: 0 is the last line, below it a block
@@ -41,15 +59,17 @@ code is 4 if a block has fewer fragments than a stored block should, 11 if one c
 from who answers now, and 1 if it is gone. Of a store in a folder, which keeps a block once or not at
 all, it says whether each is there.
 
-With --json, one line of "type":"status" with summary, store, snapshots, joined, running and what
-the node says (swarm, swarm_id, id, members, alive, code, target_nines, fresh_nines, threshold_nines
-and more), lends (owner, fragments, bytes, heartbeat, kept, state for each owner who has something
-here), uses (members, fragments, bytes, as_of, kept: what members hold for this identity, as they
-said last), and the last snapshots as vdh snapshots has them, in a swarm with proven (when vdh check
-last had it proven) and proven_above (below zero: not all was). With a name, one line of
-"type":"snapshot_status" with score, blocks, bytes, stored_bytes, overhead, above (how many blocks
-have how many), below_threshold, unreadable, asked, silent, weakest (score, path, present, need,
-total), proven, proven_above.`,
+With --json, one line of "type":"status" with protected, because, summary (the two as a sentence),
+store, snapshots, joined, running and what the node says: swarm, swarm_id, id, name, domain,
+version, started, addrs, capacity, used, free, fragments, care (as vdh sweep has it), members,
+alive, revision, code, target_nines, fresh_nines, threshold_nines, dht_lookups, dht_requests,
+dht_table; lends (owner, fragments, bytes, heartbeat, kept, state, waiting for each owner who has
+something here), uses (members, fragments, bytes, as_of, kept: what members hold for this identity,
+as they said last), and for each of the last snapshots one line of "type":"snapshot" as vdh
+snapshots has it, in a swarm with proven (when vdh check last had it proven) and proven_above (below
+zero: not all was). With a name, one line of "type":"snapshot_status" with score, blocks, bytes,
+stored_bytes, overhead, above (how many blocks have how many), below_threshold, unreadable, asked,
+silent, weakest (score, path, present, need, total), proven, proven_above.`,
 		Example:           "  vdh status\n  vdh status latest\n  vdh status vac:4f1c… --store swarm",
 		Args:              args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: completeNames(a, false),
@@ -57,16 +77,22 @@ total), proven, proven_above.`,
 			if len(names) == 1 {
 				return a.statusOf(cmd.Context(), names[0])
 			}
-			return a.status(cmd.Context())
+			return a.status(cmd.Context(), &f)
 		},
 	}
+	f.maxAge = statusMaxAge
+	cmd.Flags().Var((*spanFlag)(&f.maxAge), "max-age", "how old the newest snapshot of a path may be")
+	cmd.Flags().StringArrayVar(&f.paths, "path", nil, "a path that is to be protected (default those that were backed up)")
+	return cmd
 }
 
 // statusLine is the JSON line of the status.
 type statusLine struct {
 	Type      string  `json:"type"` // "status"
-	Summary   string  `json:"summary"`
-	Store     rawName `json:"store"` // a folder, or "swarm"
+	Protected bool    `json:"protected"`
+	Because   string  `json:"because"`
+	Summary   string  `json:"summary"` // the two as a sentence
+	Store     rawName `json:"store"`   // a folder, or "swarm"
 	Snapshots int     `json:"snapshots"`
 	Joined    bool    `json:"joined"`  // this machine is in a swarm
 	Running   bool    `json:"running"` // its node is
@@ -76,8 +102,13 @@ type statusLine struct {
 	Uses  *borrowed       `json:"uses,omitempty"`  // what members hold for this identity
 }
 
-func (a *app) status(ctx context.Context) error {
+func (a *app) status(ctx context.Context, f *statusFlags) error {
 	line := statusLine{Type: "status", Store: swarmWord}
+	for _, p := range f.paths {
+		if !filepath.IsAbs(p) {
+			return usage{fmt.Errorf("--path %s: give the whole path", printable(p))}
+		}
+	}
 	at, err := a.where()
 	if err != nil {
 		return err
@@ -94,7 +125,16 @@ func (a *app) status(ctx context.Context) error {
 		return err
 	}
 	cannotSee := a.seeSwarm(ctx, &line)
-	line.Summary = line.sentence(list, cannotSee)
+	st := standing{now: time.Now(), maxAge: f.maxAge, sources: sourcesOf(list, archive.Hostname(), f.paths), swarm: at.swarm,
+		proof: a.lastProven(at), blind: cannotSee, Status: line.Status}
+	if line.Uses != nil {
+		st.kept = line.Uses.Kept
+	}
+	line.Protected, line.Because = st.judge()
+	if !at.swarm && cannotSee != nil {
+		line.Because += ", and of the swarm no member can be reached"
+	}
+	line.Summary = sentence(line.Protected, line.Because)
 	if a.json {
 		err = a.print(line)
 	} else {
@@ -156,31 +196,6 @@ func (a *app) seeSwarm(ctx context.Context, line *statusLine) error {
 		line.Lends, err = l.Lent(ctx)
 	}
 	return err
-}
-
-// sentence says how things stand.
-func (l *statusLine) sentence(list []snapshot.Snapshot, cannotSee error) string {
-	kept := "no snapshots yet"
-	if len(list) > 0 {
-		kept = fmt.Sprintf("%s, the newest made %s", count(int64(len(list)), "snapshot", "snapshots"),
-			humanize.Time(list[len(list)-1].Time))
-	}
-	switch {
-	case cannotSee != nil:
-		return "No member of the swarm can be reached; " + kept + "."
-	case !l.Joined:
-		return "This machine is in no swarm; " + kept + "."
-	}
-	return fmt.Sprintf("%d of %s of the swarm %s %s, %s; %s.", l.Alive, count(int64(l.Members), "member", "members"),
-		printable(l.Swarm), plural(l.Alive, "answers", "answer"), l.promise(), kept)
-}
-
-// promise says what the swarm has for a new block.
-func (l *statusLine) promise() string {
-	if l.Repair < l.Target-ninesSlack {
-		return fmt.Sprintf("too few for the target of %g nines: a new block has %.2f at least", l.Target, l.Repair)
-	}
-	return fmt.Sprintf("a new block has %.2f nines at least", l.Repair)
 }
 
 // printCare writes how a node keeps what it holds.

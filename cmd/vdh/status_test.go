@@ -2,13 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
-	"time"
 
-	"ventidhash/dhash/node"
-	"ventidhash/snapshot"
 	"ventidhash/venti"
 )
 
@@ -86,29 +82,4 @@ func (m *swarmMachine) largest() (s venti.Score) {
 		}
 	}
 	return s
-}
-
-// TestSentence holds what the first line of vdh status says.
-func TestSentence(t *testing.T) {
-	day := []snapshot.Snapshot{{Time: time.Now().Add(-72 * time.Hour)}, {Time: time.Now().Add(-25 * time.Hour)}}
-	good := &node.Status{Swarm: "lab", Members: 24, Alive: 24, Target: 5, Repair: 5.234}
-	small := &node.Status{Swarm: "lab\n", Members: 3, Alive: 2, Target: 5, Repair: 2}
-	for _, c := range []struct {
-		line  statusLine
-		list  []snapshot.Snapshot
-		blind error
-		want  string
-	}{
-		{statusLine{}, nil, nil, "This machine is in no swarm; no snapshots yet."},
-		{statusLine{}, day, nil, "This machine is in no swarm; 2 snapshots, the newest made 1 day ago."},
-		{statusLine{Joined: true}, nil, errors.New("x"), "No member of the swarm can be reached; no snapshots yet."},
-		{statusLine{Joined: true, Status: good}, day[1:], nil,
-			"24 of 24 members of the swarm lab answer, a new block has 5.23 nines at least; 1 snapshot, the newest made 1 day ago."},
-		{statusLine{Joined: true, Status: small}, nil, nil,
-			`2 of 3 members of the swarm "lab\n" answer, too few for the target of 5 nines: a new block has 2.00 at least; no snapshots yet.`},
-	} {
-		if got := c.line.sentence(c.list, c.blind); got != c.want {
-			t.Errorf("%s\nwant %s", got, c.want)
-		}
-	}
 }

@@ -41,10 +41,14 @@ func (a *app) join(ctx context.Context, create bool) error {
 		return nil
 	}
 	s, err := a.dial(ctx, create)
-	if err == nil {
-		a.swarm = s
+	if err != nil {
+		return err
 	}
-	return err
+	a.swarm = s
+	if a.patience > 0 {
+		a.quiets = a.tellOutages(s)
+	}
+	return nil
 }
 
 // openFolder opens the store in a folder of this machine; mu is held.

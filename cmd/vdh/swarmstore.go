@@ -43,6 +43,9 @@ type swarmStore interface {
 	// member cannot be reached.
 	State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error)
 
+	// Outage says whether the swarm is waited for now, because it is out of reach.
+	Outage(ctx context.Context) (gateway.Outage, error)
+
 	// Close ends this machine's part in what was begun; no goroutine of the store outlives it.
 	Close() error
 }
@@ -85,7 +88,7 @@ func (a *app) byNode(ctx context.Context, l *node.Local, f *node.Folder) (*byNod
 		return nil, err
 	}
 	owner := dhash.Owner(member.PublicOf(sign))
-	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark})
+	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark, Wait: a.patience})
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +107,12 @@ func (s *byNode) ID() string { return s.id }
 
 // Report implements swarmStore.
 func (s *byNode) Report(ctx context.Context) (redundancy, error) {
-	r, _, err := s.Remote.Report(ctx)
+	r, counts, err := s.Remote.Report(ctx)
 	if err != nil {
 		return redundancy{}, err
 	}
 	st, err := s.local.Status(ctx)
-	return redundancyOf(r, st), err
+	return redundancyOf(r, counts, st), err
 }
 
 // Members implements swarmStore.
@@ -134,8 +137,11 @@ func (s *byClient) ID() string { return s.id }
 
 // Report implements swarmStore.
 func (s *byClient) Report(context.Context) (redundancy, error) {
-	return redundancyOf(s.Client.Report(), s.Client.Status()), nil
+	return redundancyOf(s.Client.Report(), s.Counts(), s.Client.Status()), nil
 }
+
+// Outage implements swarmStore.
+func (s *byClient) Outage(context.Context) (gateway.Outage, error) { return s.Client.Outage(), nil }
 
 // Members implements swarmStore.
 func (s *byClient) Members(context.Context) ([]node.MemberInfo, error) {
@@ -153,6 +159,7 @@ func (w writing) Has(ctx context.Context, scores []venti.Score) ([]bool, error) 
 // maxNines bounds what is said about availability: beyond, it would be infinite, or the fault of the arithmetic.
 const maxNines = 15
 
-func redundancyOf(r gateway.Report, st node.Status) redundancy {
-	return redundancy{Blocks: r.Blocks, Below: r.Below, Nines: min(r.Nines, maxNines), Target: st.Target, Promise: min(st.Repair, maxNines)}
+func redundancyOf(r gateway.Report, c gateway.Counts, st node.Status) redundancy {
+	return redundancy{Blocks: r.Blocks, New: c.New, Added: c.Added, Below: r.Below, Nines: min(r.Nines, maxNines),
+		Target: st.Target, Promise: min(st.Repair, maxNines)}
 }

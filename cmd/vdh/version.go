@@ -12,7 +12,7 @@ func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "print the version",
-		Long:  "Prints the version, the commit it was built from, and Go's.\n\nWith --json, one line of \"type\":\"version\".",
+		Long:  "Prints the version, the commit it was built from, and Go's.\n\nWith --json, one line of \"type\":\"version\" with version, commit, go, os and arch.",
 		Args:  args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			version, commit := buildVersion()

@@ -15,8 +15,8 @@ import (
 // careJSON says what the JSON of these verbs has.
 const careJSON = `With --json, one line of "type":"care" with swept (ended, seconds, blocks, short, above, strays,
 neighbours, bytes), repair (queued, urgent, irreparable, braked, repaired, recoded, made, handed_off,
-trimmed, bytes_read, bytes_written, last_error), scrubbed (fragments, bytes, damaged, ended), trash,
-trash_bytes, bad, retiring and left, as vdh status has them.`
+trimmed, bytes_read, bytes_written, oldest_seconds, last_error), scrubbed (fragments, bytes, damaged,
+ended), trash, trash_bytes, bad, retiring, left, and paused (why nothing is given up now).`
 
 func newSweep(a *app) *cobra.Command {
 	return a.newWork(node.WorkSweep, &cobra.Command{

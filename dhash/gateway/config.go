@@ -57,6 +57,11 @@ type Config struct {
 	// one. Zero means 15 seconds.
 	Patience time.Duration
 
+	// Wait is how long blocks wait for the swarm when so few members answer that nothing can be stored or brought back
+	// (Outage), before they are unavailable. Zero does not wait. A block is never waited for that is unavailable while the
+	// members answer.
+	Wait time.Duration
+
 	// Log hears of members that lie, lag or refuse. Nil discards.
 	Log *slog.Logger
 }
@@ -66,8 +71,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Peers == nil || c.Table == nil || c.Code == nil:
 		return errors.New("gateway: Peers, Table and Code are needed")
-	case c.Window < 0 || c.Patience < 0:
-		return errors.New("gateway: Window and Patience cannot be negative")
+	case c.Window < 0 || c.Patience < 0 || c.Wait < 0:
+		return errors.New("gateway: Window, Patience and Wait cannot be negative")
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type Gateway struct {
 	window  *window
 	buffers sync.Pool // of *[]byte, for payloads
 	slow    *slowness
+	outage  outage
 	mends   chan struct{} // a token for each fragment being sent again because a member's was bad
 
 	mu     sync.Mutex // protects the following
@@ -74,7 +75,7 @@ func (g *Gateway) PutVital(ctx context.Context, block []byte) (venti.Score, erro
 
 func (g *Gateway) put(ctx context.Context, block []byte, vital bool) (venti.Score, error) {
 	s := venti.Sum(block)
-	if err := g.begin(ctx, s, block, vital); err != nil {
+	if err := g.patiently(ctx, s, func() error { return g.begin(ctx, s, block, vital) }); err != nil {
 		return venti.Score{}, &venti.BlockError{Op: "put", Score: s, Err: err}
 	}
 	return s, nil
@@ -108,7 +109,7 @@ func (g *Gateway) begin(ctx context.Context, s venti.Score, block []byte, vital 
 		g.window.release(size)
 		return err
 	}
-	p := &putting{g: g, enc: enc, size: size, table: table, claim: dhash.Claim{Owner: g.cfg.Owner, Mark: g.mark(s, enc.Coding)},
+	p := &putting{g: g, enc: enc, size: size, claim: dhash.Claim{Owner: g.cfg.Owner, Mark: g.mark(s, enc.Coding)},
 		done: make(chan struct{})}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -173,6 +174,10 @@ func (g *Gateway) finish(p *putting, stored, placed int, err error) {
 	g.report.add(p.enc, stored, placed, g.cfg.Nines)
 	if placed < code.Total {
 		g.counts.Short++
+	}
+	if p.there < code.Need {
+		g.counts.New++
+		g.counts.Added += int64(p.enc.Length)
 	}
 }
 

@@ -32,7 +32,12 @@ func (g *Gateway) get(ctx context.Context, s venti.Score) ([]byte, error) {
 	if block := g.inFlight(s); block != nil {
 		return block, nil
 	}
-	return g.fetch(ctx, s)
+	var block []byte
+	err := g.patiently(ctx, s, func() (err error) {
+		block, err = g.fetch(ctx, s)
+		return err
+	})
+	return block, err
 }
 
 // inFlight returns a block that is on its way to its holders, or nil.

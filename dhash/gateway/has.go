@@ -29,7 +29,18 @@ type State struct {
 // Has implements venti.Store. A block is there if enough fragments to bring it back carry the owner's own mark. A block
 // that only others store is not: put it, which costs no more than claims if the holders have it. What is there, and below
 // its code's threshold, counts in the Report.
-func (g *Gateway) Has(ctx context.Context, scores []venti.Score) ([]bool, error) {
+func (g *Gateway) Has(ctx context.Context, scores []venti.Score) (has []bool, err error) {
+	if len(scores) == 0 {
+		return nil, ctx.Err()
+	}
+	err = g.patiently(ctx, scores[0], func() error {
+		has, err = g.has(ctx, scores)
+		return err
+	})
+	return has, err
+}
+
+func (g *Gateway) has(ctx context.Context, scores []venti.Score) ([]bool, error) {
 	out := make([]bool, 0, len(scores))
 	err := g.Survey(ctx, scores, func(st State) error {
 		ok, err := g.known(st.Score)

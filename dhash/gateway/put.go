@@ -43,15 +43,18 @@ type putting struct {
 	out     map[int]placement.Member // fragments under way, once each: the member tried last
 	flights int                      // attempts under way
 	placed  map[int]placement.Member // fragments that are held
+	there   int                      // of placed, those that were held already
 	held    []placement.Member       // their holders
 	full    map[int]placement.Member // members that were to have a fragment and have no room
 	causes  map[string]int           // why members failed, counted
+	silent  bool                     // some of them did not answer, and were not known to be absent
 }
 
 // An attempt is the end of one try to place one fragment at one member.
 type attempt struct {
 	index  int
 	member placement.Member
+	there  bool // it held the fragment already
 	err    error
 }
 
@@ -63,17 +66,36 @@ func (p *putting) free() {
 
 // run places all fragments, as far as that is possible.
 func (p *putting) run() {
+	until := time.Now().Add(p.g.cfg.Wait)
+	err := p.g.patiently(p.g.life, p.enc.Score, p.attempt)
+	for err == nil && p.cutOff() { // the swarm went away while the fragments travelled
+		if waited, reached := p.g.await(p.g.life, p.enc.Score, until); !waited || !reached {
+			break
+		}
+		err = p.g.patiently(p.g.life, p.enc.Score, p.attempt)
+	}
+	p.g.finish(p, p.stored(), len(p.placed), err)
+	p.free()
+	close(p.done)
+}
+
+// attempt places all fragments, as far as that is possible now. In the end nothing is under way.
+func (p *putting) attempt() error {
 	ctx, cancel := context.WithCancel(p.g.life)
-	p.ctx, p.began = ctx, time.Now()
+	p.ctx, p.began, p.table = ctx, time.Now(), p.g.cfg.Table()
 	err := p.place()
 	p.divert()
 	cancel()
 	for ; p.flights > 0; p.flights-- { // they hold the buffer
 		<-p.results
 	}
-	p.g.finish(p, p.stored(), len(p.placed), err)
-	p.free()
-	close(p.done)
+	return err
+}
+
+// cutOff reports whether fewer fragments are held than there should be, and members did not answer who are not known to be
+// absent.
+func (p *putting) cutOff() bool {
+	return p.g.cfg.Wait > 0 && p.silent && p.stored() < p.enc.Code.Threshold()
 }
 
 // stored returns how many fragments count as held, with regard to failure domains.
@@ -86,6 +108,7 @@ func (p *putting) place() error {
 	p.out = map[int]placement.Member{}
 	p.placed = map[int]placement.Member{}
 	p.full = map[int]placement.Member{}
+	p.held, p.there, p.silent = nil, 0, false
 	p.causes = map[string]int{}
 	first := min(code.Total, len(members))
 	p.spares = members[first:]
@@ -133,27 +156,30 @@ func (p *putting) start(index int, m placement.Member, claim bool) {
 	}
 	p.out[index] = m
 	p.flights++
-	p.g.work.Go(func() { p.results <- attempt{index, m, p.send(index, m, claim)} })
+	p.g.work.Go(func() {
+		there, err := p.send(index, m, claim)
+		p.results <- attempt{index, m, there, err}
+	})
 }
 
 // send places fragment index at m, by a claim if m holds it already.
-func (p *putting) send(index int, m placement.Member, claim bool) error {
+func (p *putting) send(index int, m placement.Member, claim bool) (there bool, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, putTimeout)
 	defer cancel()
 	if claim {
 		held, err := p.g.cfg.Peers.Claim(ctx, m.ID, p.claim.Owner, []peer.Mark{{Score: p.enc.Score, Coding: p.enc.Coding,
 			Index: index, Mark: p.claim.Mark}})
 		if err != nil || len(held) == 1 && held[0] {
-			return err
+			return err == nil, err
 		}
 	}
 	f := p.enc.Fragment(index)
 	p.g.count(func(c *Counts) { c.Puts++ })
 	receipt, err := p.g.cfg.Peers.Put(ctx, m.ID, p.claim, &f)
 	if err == nil && receipt.Coding != p.enc.Coding {
-		return fmt.Errorf("%w: the member says that it got another one", dhash.ErrFragment)
+		return false, fmt.Errorf("%w: the member says that it got another one", dhash.ErrFragment)
 	}
-	return err
+	return false, err
 }
 
 // divert tells the members that were to hold a fragment and have no room where it is now.
@@ -224,6 +250,9 @@ func (p *putting) take(a attempt) {
 	if a.err == nil {
 		p.g.slow.clear(a.member.ID)
 		p.placed[a.index] = a.member
+		if a.there {
+			p.there++
+		}
 		p.held = append(p.held, a.member)
 		delete(p.out, a.index)
 		return
@@ -236,6 +265,7 @@ func (p *putting) take(a attempt) {
 	if _, ok := p.full[a.index]; !ok && errors.Is(a.err, dhash.ErrFull) {
 		p.full[a.index] = a.member
 	}
+	p.silent = p.silent || !refuses(a.err) && !p.g.cfg.Absent(a.member.ID)
 	p.g.noteFailure(a.member, a.err)
 	if len(p.spares) > 0 {
 		m := p.spares[0]
@@ -261,6 +291,9 @@ func (p *putting) hedge() {
 
 // verdict says whether what was placed can bring the block back.
 func (p *putting) verdict() error {
+	for _, m := range p.out {
+		p.silent = p.silent || !p.g.cfg.Absent(m.ID)
+	}
 	need := p.enc.Code.Need
 	if len(p.placed) >= need {
 		return nil
@@ -289,13 +322,19 @@ func cause(err error) string {
 	return err.Error()
 }
 
+// refuses reports whether an error says that a member answered, and would not or could not.
+func refuses(err error) bool {
+	for _, e := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrFragment, dhash.ErrNoFragment} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // noteFailure remembers a member whose connection failed, and logs any refusal.
 func (g *Gateway) noteFailure(m placement.Member, err error) {
-	refused := false
-	for _, e := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrFragment, dhash.ErrNoFragment} {
-		refused = refused || errors.Is(err, e)
-	}
-	if !refused && g.life.Err() == nil {
+	if !refuses(err) && g.life.Err() == nil {
 		g.slow.set(m.ID)
 	}
 	g.cfg.Log.Debug("member failed", slog.String("member", m.ID.Short()), slog.Any("err", err))

@@ -14,7 +14,18 @@ import (
 // them anew. What an owner releases are claims that were made before some time (package claim), so a list that was made
 // earlier, by a prune that did not know of this writer, does not touch them. A block is there if enough fragments to
 // bring it back, and as many as its code's threshold or as there were, have been claimed anew.
-func (g *Gateway) Renew(ctx context.Context, scores []venti.Score) ([]bool, error) {
+func (g *Gateway) Renew(ctx context.Context, scores []venti.Score) (has []bool, err error) {
+	if len(scores) == 0 {
+		return nil, ctx.Err()
+	}
+	err = g.patiently(ctx, scores[0], func() error {
+		has, err = g.renew(ctx, scores)
+		return err
+	})
+	return has, err
+}
+
+func (g *Gateway) renew(ctx context.Context, scores []venti.Score) ([]bool, error) {
 	out := make([]bool, 0, len(scores))
 	for len(scores) > 0 {
 		n := min(len(scores), hasBatch)

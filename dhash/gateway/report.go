@@ -24,6 +24,8 @@ type Counts struct {
 	Hedges  int64 // fragments asked for because an answer was late
 	Mended  int64 // bad fragments replaced
 	Short   int64 // blocks of which not every fragment found a place
+	New     int64 // blocks put that the members could not have brought back before
+	Added   int64 // bytes of them
 	Lookups int64 // lookups in the DHT
 
 	Challenges int64 // proofs asked for

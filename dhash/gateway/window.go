@@ -81,6 +81,13 @@ func (s *slowness) clear(id dhash.ID) {
 	delete(s.members, id)
 }
 
+// forget clears everybody: what made them lag is over.
+func (s *slowness) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.members)
+}
+
 func (s *slowness) is(id dhash.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

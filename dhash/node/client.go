@@ -25,6 +25,7 @@ type ClientConfig struct {
 	Owner   ed25519.PrivateKey // whose blocks are stored
 	MarkKey [32]byte           // the owner's
 	Program string             // version of the program
+	Wait    time.Duration      // for the swarm, while it is out of reach: see gateway.Config
 	Log     *slog.Logger       // nil discards
 }
 
@@ -65,7 +66,8 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{p: p}
-	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey}, p.peers)
+	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey, Wait: cfg.Wait},
+		p.peers)
 	if err == nil {
 		p.start(false)
 		err = p.ready(ctx)

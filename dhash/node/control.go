@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 	"ventidhash/venti"
 	"ventidhash/venti/wire"
 )
+
+// waitHeader says how long blocks of a session wait for the swarm.
+const waitHeader = "Vdh-Wait"
 
 // upgrade is the protocol of a connection that turns from HTTP to package wire's.
 const upgrade = "vdh-blocks/1"
@@ -36,7 +40,13 @@ type Session struct {
 	Owner   dhash.Owner
 	Grant   []byte   // the owner's word, about the node that acts (member.Grant)
 	MarkKey [32]byte // the owner's
+
+	// Wait is how long blocks wait for the swarm while it is out of reach (gateway.Config), in seconds, at most MaxWait.
+	Wait time.Duration
 }
+
+// MaxWait bounds Session.Wait.
+const MaxWait = 7 * 24 * time.Hour
 
 // control is the node's side of the socket in its folder, for programs of the same user. FORMAT.md lists the requests.
 type control struct {
@@ -132,6 +142,12 @@ func sessionOf(r *http.Request) (s Session, err error) {
 	copy(s.Owner[:], b)
 	copy(s.MarkKey[:], b[len(s.Owner):])
 	s.Grant = b[len(s.Owner)+len(s.MarkKey):]
+	if text := r.Header.Get(waitHeader); text != "" {
+		seconds, err := strconv.ParseUint(text, 10, 32)
+		if s.Wait = time.Duration(seconds) * time.Second; err != nil || s.Wait > MaxWait {
+			return s, fmt.Errorf("%s: want at most %d seconds", waitHeader, MaxWait/time.Second)
+		}
+	}
 	return s, nil
 }
 
@@ -228,7 +244,7 @@ func (c *control) about(w http.ResponseWriter, r *http.Request, most int) (*gate
 
 func (c *control) report(w http.ResponseWriter, r *http.Request) {
 	if g := c.session(w, r); g != nil {
-		answer(w, told{g.Report(), g.Counts()})
+		answer(w, told{g.Report(), g.Counts(), g.Outage()})
 	}
 }
 
@@ -236,6 +252,7 @@ func (c *control) report(w http.ResponseWriter, r *http.Request) {
 type told struct {
 	Report gateway.Report
 	Counts gateway.Counts
+	Outage gateway.Outage
 }
 
 // survey reads scores, and answers with what the holders of each say.

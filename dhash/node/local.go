@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -149,6 +150,7 @@ func (l *Local) session(ctx context.Context, conn net.Conn, s Session) (*Remote,
 	req.Header.Set("Connection", "Upgrade")
 	req.Header.Set("Upgrade", upgrade)
 	req.Header.Set("Vdh-Session", s.header())
+	req.Header.Set(waitHeader, strconv.FormatInt(int64(s.Wait/time.Second), 10))
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if err := req.Write(conn); err != nil {
 		return nil, err
@@ -172,9 +174,18 @@ func (l *Local) session(ctx context.Context, conn net.Conn, s Session) (*Remote,
 
 // Report says how safely the blocks are kept that were put. Sync before.
 func (r *Remote) Report(ctx context.Context) (gateway.Report, gateway.Counts, error) {
-	var t told
-	err := r.l.do(ctx, http.MethodGet, "/v1/report/"+r.id, nil, &t)
+	t, err := r.told(ctx)
 	return t.Report, t.Counts, err
+}
+
+// Outage is gateway.Outage of the node.
+func (r *Remote) Outage(ctx context.Context) (gateway.Outage, error) {
+	t, err := r.told(ctx)
+	return t.Outage, err
+}
+
+func (r *Remote) told(ctx context.Context) (t told, err error) {
+	return t, r.l.do(ctx, http.MethodGet, "/v1/report/"+r.id, nil, &t)
 }
 
 // Survey asks the holders of blocks what they hold, and calls fn for each block in the order of scores.

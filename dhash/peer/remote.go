@@ -18,7 +18,7 @@ import (
 
 const (
 	firstPause = 500 * time.Millisecond // after a failure, before the next dial
-	lastPause  = time.Minute
+	lastPause  = 15 * time.Second       // a machine that was asleep is to go on soon after it woke
 	seenEvery  = time.Second
 )
 

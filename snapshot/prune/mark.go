@@ -15,7 +15,7 @@ import (
 // A marker walks snapshots and remembers the blocks that they need.
 type marker struct {
 	cfg    Config
-	live   map[venti.Score]visited
+	live   map[venti.Score]vac.Way
 	walked map[venti.Score]bool // roots of snapshots
 	now    Progress
 
@@ -34,20 +34,11 @@ type end struct {
 	blocks int
 }
 
-// visited says what has been done with a live block, beyond noting that it is live. Each is remembered on its own, so
-// that no block that is used in two ways, such as a file with the bytes of a directory, hides what hangs from it.
-type visited uint8
-
-const (
-	below  visited = 1 << iota // it is a pointer block, and the blocks below it are live
-	listed                     // it is the top of a directory, and everything in the directory is live
-)
-
 // askBatch is how many blocks the store is asked for at once.
 const askBatch = 1000
 
 func newMarker(cfg Config) *marker {
-	return &marker{cfg: cfg, live: map[venti.Score]visited{}, walked: map[venti.Score]bool{}}
+	return &marker{cfg: cfg, live: map[venti.Score]vac.Way{}, walked: map[venti.Score]bool{}}
 }
 
 func (m *marker) isLive(s venti.Score) bool {
@@ -144,16 +135,11 @@ func (m *marker) own(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		return m.add(ctx, b.Ref.Score, pointer(b.Level == 0))
+		if b.Level > 0 {
+			return m.add(ctx, b.Ref.Score, vac.Below)
+		}
+		return m.add(ctx, b.Ref.Score, 0)
 	})
-}
-
-// pointer returns what visiting a block means: a leaf is just live.
-func pointer(leaf bool) visited {
-	if leaf {
-		return 0
-	}
-	return below
 }
 
 // snapshot marks the blocks of one snapshot. No error is passed over.
@@ -162,40 +148,16 @@ func (m *marker) snapshot(ctx context.Context, score venti.Score) error {
 	if err != nil {
 		return err
 	}
-	return t.Blocks(ctx, waysOf(t, func(s venti.Score, how visited, err error) (bool, error) {
+	return t.Ways(ctx, func(u vac.Use, how vac.Way, err error) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		return m.add(ctx, s, how)
-	}))
+		return m.add(ctx, u.Ref.Score, how)
+	})
 }
 
-// waysOf returns a visitor of the blocks of t that passes on each with the way in which it is used, or the error.
-func waysOf(t *vac.Tree, visit func(venti.Score, visited, error) (bool, error)) func(vac.Use, error) (bool, error) {
-	table := !t.Root.Shared.IsHole() // the walk is in the table of shared blocks, which comes first
-	return func(u vac.Use, err error) (bool, error) {
-		if err != nil {
-			return visit(u.Ref.Score, 0, err)
-		}
-		how := pointer(u.Leaf)
-		if u.Role == vac.RoleDirectory {
-			top := t.Root.Top
-			if u.Dir != nil {
-				top = u.Dir.Content.Stream
-			}
-			head := u.Ref == top.Top && u.Len == top.Size
-			if table = table && !(head && u.Dir == nil); head && !table {
-				// Not below: all pointer blocks of the stream have to be visited, or it would not be listed.
-				how = listed
-			}
-		}
-		return visit(u.Ref.Score, how, nil)
-	}
-}
-
-// add marks a block as live and visited in a way; descend is false if that is old. Zero is the way of blocks that
-// nothing hangs from.
-func (m *marker) add(ctx context.Context, s venti.Score, how visited) (descend bool, err error) {
+// add marks a block as live and visited in a way; descend is false if that is old.
+func (m *marker) add(ctx context.Context, s venti.Score, how vac.Way) (descend bool, err error) {
 	old, met := m.live[s]
 	if met && old&how == how {
 		return false, nil

@@ -45,7 +45,7 @@ type Found struct {
 	Lost int           // of those in Done, those of which not everything could be read
 	Late []Late        // forgotten snapshots that cannot be read now, but perhaps later; nothing of them is in Gone
 
-	live map[venti.Score]visited
+	live map[venti.Score]vac.Way
 	ends []end
 }
 
@@ -90,7 +90,7 @@ func Search(ctx context.Context, cfg SearchConfig) (*Found, error) {
 		return nil, unchanged(ErrEmpty)
 	}
 	f := &Found{Snapshots: len(m.walked), Live: m.order, live: m.live, ends: m.ends}
-	g := gone{m: m, blocks: map[venti.Score]visited{}}
+	g := gone{m: m, blocks: map[venti.Score]vac.Way{}}
 	for _, old := range cfg.Forgotten {
 		err := g.snapshot(ctx, old.Score)
 		switch {
@@ -115,7 +115,7 @@ func Search(ctx context.Context, cfg SearchConfig) (*Found, error) {
 // gone collects the blocks of forgotten snapshots.
 type gone struct {
 	m      *marker
-	blocks map[venti.Score]visited // that are not live as they are used here
+	blocks map[venti.Score]vac.Way // that are not live as they are used here
 
 	undo []undone
 }
@@ -123,7 +123,7 @@ type gone struct {
 // undone is what was known of a block before the walk that is under way.
 type undone struct {
 	score venti.Score
-	how   visited
+	how   vac.Way
 	met   bool
 }
 
@@ -136,16 +136,16 @@ func (g *gone) snapshot(ctx context.Context, score venti.Score) error {
 		return err
 	}
 	var damage error
-	err = t.Blocks(ctx, waysOf(t, func(s venti.Score, how visited, err error) (bool, error) {
+	err = t.Ways(ctx, func(u vac.Use, how vac.Way, err error) (bool, error) {
 		switch {
 		case err == nil:
-			return g.add(s, how), nil
+			return g.add(u.Ref.Score, how), nil
 		case ctx.Err() != nil || errors.Is(err, venti.ErrUnavailable):
 			return false, err
 		}
 		damage = err
 		return false, nil
-	}))
+	})
 	if err != nil {
 		for i := len(g.undo) - 1; i >= 0; i-- {
 			if u := g.undo[i]; u.met {
@@ -160,7 +160,7 @@ func (g *gone) snapshot(ctx context.Context, score venti.Score) error {
 }
 
 // add notes a block that is used in a way; descend is false if what hangs from it is noted already, here or as live.
-func (g *gone) add(s venti.Score, how visited) (descend bool) {
+func (g *gone) add(s venti.Score, how vac.Way) (descend bool) {
 	if old, live := g.m.live[s]; live && old&how == how {
 		return false
 	}
