@@ -56,8 +56,7 @@ type bench struct {
 // cycle makes the data set anew and takes one tool through all steps, in a folder of its own. A step that the tool fails
 // in does not end the cycle.
 //
-// The folder stays until the comparison ends unless the set is one of few files: for a minute after many files were
-// removed, ext4 passes over their inodes one by one, and whoever makes files next takes several times as long.
+// The folder stays until the comparison ends unless the set is one of few files: see forgotten.
 func (b *bench) cycle(ctx context.Context, set dataset.Set, t *tool) (*cycle, error) {
 	dir, err := os.MkdirTemp(b.dir, "cycle-")
 	if err != nil {
