@@ -26,7 +26,7 @@ type step struct {
 
 // commandWords are the first words of lines of a document that are commands to run. What else is indented is a picture, a
 // file, or what a program prints.
-var commandWords = regexp.MustCompile(`^(vdh|go|cp|echo|mkdir|pg_dump|systemctl|bash|fusermount3|man) `)
+var commandWords = regexp.MustCompile(`^(vdh|go|cp|diff|echo|mkdir|pg_dump|systemctl|bash|fusermount3|man) `)
 
 var (
 	machineWord = regexp.MustCompile(`\b(first|second|third|new) machine`)
@@ -39,13 +39,24 @@ var notRun = map[string]string{
 	"go run ./cmd/vdh demo": "TestDemo runs it",
 	"go test ./...":         "it is what runs this test",
 
+	"vdh schedule":           "it changes the timers or the crontab of whoever runs the test; vdh schedule --print shows the same",
+
 	"vdh swarm simulate --members 1000 --years 1": "half a minute; TestScripts/simulate has a smaller swarm",
 }
 
 // stepsOf returns the commands among the indented lines of a text.
 func stepsOf(text string) (out []step) {
+	job := ""
 	for line := range strings.Lines(text) {
 		body, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "    ")
+		if body == "[[job]]" || job != "" && ok {
+			job += body + "\n"
+			continue
+		}
+		if job != "" { // goes into the config file
+			out = append(out, step{line: "cat >> ~/.config/vdh/config.toml <<'EOF'\n" + job + "EOF"})
+			job = ""
+		}
 		if !ok || !commandWords.MatchString(body) {
 			continue
 		}
@@ -84,6 +95,9 @@ func newSetting(t *testing.T) *setting {
 	t.Cleanup(func() {
 		for m := range s.nodes {
 			s.stop(m)
+		}
+		if past := filepath.Join(dir, "mnt/past"); t.Failed() && s.fuse() {
+			_ = exec.Command("fusermount3", "-u", past).Run() // where it is not mounted there is nothing to do
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
@@ -166,6 +180,10 @@ func (s *setting) member(machine string) string {
 func (s *setting) steps(list []step) {
 	s.t.Helper()
 	for _, st := range list {
+		if strings.Contains(st.line, "/mnt/past") && !s.fuse() {
+			s.t.Logf("not run, without FUSE: %s", st.line)
+			continue
+		}
 		if st.machine != "" {
 			s.at = st.machine
 			if s.heir[s.at] != "" {
@@ -185,6 +203,13 @@ func (s *setting) steps(list []step) {
 			s.run(s.at, st.line)
 		}
 	}
+}
+
+// fuse reports whether file systems can be mounted here.
+func (s *setting) fuse() bool {
+	_, err := os.Stat("/dev/fuse")
+	_, lookErr := exec.LookPath("fusermount3")
+	return err == nil && lookErr == nil
 }
 
 // run runs a command to its end and returns what it printed.

@@ -19,6 +19,7 @@ var situations = map[string]func(*setting){
 	},
 	"THE DISK WITH THE STORE IS LOST": func(s *setting) {
 		s.folder()
+		s.run("first", "vdh copy --to /mnt/usb/archive")
 		s.lose("mnt/archive")
 		s.lose("first")
 	},
@@ -64,7 +65,10 @@ var situations = map[string]func(*setting){
 		s.run("first", "vdh backup /srv")
 		s.lab()
 	},
-	"SOMETHING IS DAMAGED": func(s *setting) { s.folder() },
+	"SOMETHING IS DAMAGED": func(s *setting) {
+		s.folder()
+		s.run("first", "vdh copy --to /mnt/usb/archive")
+	},
 	"THE LIST OF SNAPSHOTS IS DAMAGED": func(s *setting) {
 		s.folder()
 		s.run("first", "vdh backup /srv")
