@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ventidhash/dhash/gateway"
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/transfer"
@@ -144,6 +145,9 @@ func (c *copying) open(ctx context.Context) (err error) {
 		if c.store, err = c.to.session(ctx); err == nil {
 			err = c.to.rememberStore()
 		}
+		if c.to.swarm != nil {
+			c.store = completing{c.to.swarm}
+		}
 	}
 	if err != nil {
 		return err
@@ -156,6 +160,36 @@ func (c *copying) open(ctx context.Context) (err error) {
 		c.already[s.Score] = true
 	}
 	return err
+}
+
+// completing is a swarm that holds only what it holds as well as it should: anything else is worth being put again, which
+// sends no more than the fragments that are missing. A copy that was killed leaves such blocks.
+type completing struct{ swarmStore }
+
+// Has implements venti.Store.
+func (s completing) Has(ctx context.Context, scores []venti.Score) ([]bool, error) {
+	has := make([]bool, 0, len(scores))
+	var good []venti.Score
+	err := s.Survey(ctx, scores, func(st gateway.State) error {
+		ok := st.Code.Need > 0 && st.Mine >= st.Code.Need && st.Stored >= st.Code.Threshold()
+		if has = append(has, ok); ok {
+			good = append(good, st.Score)
+		}
+		return nil
+	})
+	if err != nil || len(good) == 0 {
+		return has, err
+	}
+	renewed, err := s.Renew(ctx, good)
+	if err != nil {
+		return nil, err
+	}
+	for i := range has {
+		if has[i] {
+			has[i], renewed = renewed[0], renewed[1:]
+		}
+	}
+	return has, nil
 }
 
 // rememberStore notes that this machine keeps snapshots in the store, so that it is missed when it is gone (mayMakeStore).

@@ -47,6 +47,9 @@ func TestCopySwarm(t *testing.T) {
 	if v := m.summary(0, "copy", "--from", here, "--to", "swarm"); v["already_there"] != 2.0 || v["blocks_sent"] != 0.0 {
 		t.Errorf("back: %v", v)
 	}
+	if v := m.summary(exitRedundancy, "copy", "--from", here, "--to", "swarm", "latest"); v["blocks_sent"] != v["blocks"] {
+		t.Errorf("what lacks fragments is not sent again: %v", v)
+	}
 	writeFile(t, filepath.Join(src, "more"), []byte("even more"))
 	m.run(0, "backup", src, "--store", here)
 	m.run(exitRedundancy, "copy", "--from", here, "--to", "swarm")

@@ -146,7 +146,8 @@ func TestInterrupted(t *testing.T) {
 	m.must("backup", "tree")
 	m.must("restore", "latest", "--target", "whole")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		for _, args := range [][]string{{"backup", "--force", "--stdin"}, {"backup", "tree", "--force"}, {"restore", "latest", "--target", "out"}, {"check", "--read-data"}} {
+		for _, args := range [][]string{{"backup", "--force", "--stdin"}, {"backup", "tree", "--force"}, {"restore", "latest", "--target", "out"}, {"check", "--read-data"},
+			{"copy", "--to", "copy"}} {
 			if args[1] == "tree" { // so that there is something to do
 				fillTree(t, filepath.Join(m.dir, "tree", sig.String()), uint64(sig), 40<<20)
 			}
@@ -155,6 +156,8 @@ func TestInterrupted(t *testing.T) {
 	}
 	m.must("check", "--read-data")
 	m.must("backup", "tree")
+	m.must("copy", "--to", "copy")
+	m.must("check", "--read-data", "--store", "copy")
 	m.must("restore", "latest", "--target", "out", "--overwrite", "if-changed")
 	sameTree(t, filepath.Join(m.dir, "tree"), filepath.Join(m.dir, "out", m.dir, "tree"))
 }

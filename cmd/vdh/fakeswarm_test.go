@@ -84,13 +84,13 @@ func (s *fakeSwarm) Report(context.Context) (redundancy, error) {
 func (s *fakeSwarm) Survey(ctx context.Context, scores []venti.Score, fn func(gateway.State) error) error {
 	for _, score := range scores {
 		b, err := s.Get(ctx, score)
-		st := gateway.State{Score: score, Code: dhash.Code{Need: 3, Total: 8}, Length: len(b), Present: 6, Stored: 6, Asked: 8}
+		st := gateway.State{Score: score, Code: dhash.Code{Need: 3, Total: 8}, Length: len(b), Present: 6, Stored: 6, Mine: 6, Asked: 8}
 		if s.thin {
-			st.Present, st.Stored = 4, 4
+			st.Present, st.Stored, st.Mine = 4, 4, 4
 		}
 		switch {
 		case errors.Is(err, venti.ErrUnavailable):
-			st.Present, st.Stored, st.Silent = 1, 1, 7
+			st.Present, st.Stored, st.Mine, st.Silent = 1, 1, 1, 7
 		case err != nil:
 			st = gateway.State{Score: score, Asked: 8}
 		}

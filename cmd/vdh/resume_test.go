@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,5 +104,59 @@ func TestResumeSwarm(t *testing.T) {
 				t.Errorf("%d of %d bytes were stored, and then %d added; the members have %d more", stored, all, line.Added, grown)
 			}
 		})
+	}
+}
+
+// TestCopyProcesses copies from a folder into a swarm of processes, is killed meanwhile, goes on, and copies back into
+// another folder.
+func TestCopyProcesses(t *testing.T) {
+	r := newTrial(t, 4, dhash.Code{Need: 2, Total: 4}, nil)
+	here, there := filepath.Join(r.dir, "here"), filepath.Join(r.dir, "there")
+	dir := r.source(5, 40<<20)
+	first := r.must("backup", "-q", "--store", here, dir)
+	fillTree(t, filepath.Join(dir, "more"), 6, 5<<20)
+	second := r.must("backup", "-q", "--store", here, dir)
+
+	cmd := r.command("copy", "-q", "--from", here, "--to", "swarm")
+	r.do(cmd.Start())
+	held := func() (n int64) {
+		sum, err := r.swarm.Bytes()
+		r.do(err)
+		return sum
+	}
+	for due := time.Now().Add(time.Minute); held() < 20<<20; {
+		if time.Now().After(due) {
+			t.Fatal("the copy has not come far in a minute")
+		}
+	}
+	r.do(cmd.Process.Kill())
+	_ = cmd.Wait() // killed
+	if list := r.must("snapshots", "--json"); list != "" {
+		t.Errorf("the first snapshot is listed before all of it is there: %s", list)
+	}
+	line := copySummary{redundancy: &redundancy{}}
+	copied := func(args ...string) {
+		t.Helper()
+		out := r.must(append([]string{"copy", "--json"}, args...)...)
+		r.do(json.Unmarshal([]byte(out[strings.LastIndex(out, "\n")+1:]), &line))
+	}
+	copied("--from", here, "--to", "swarm")
+	if line.Complete != 2 || line.Sent == 0 || line.Sent >= line.Blocks {
+		t.Errorf("after a copy that was killed: %+v", line)
+	}
+	t.Logf("then %d of %d blocks were sent", line.Sent, line.Blocks)
+	r.kill(1) // blocks have three fragments at least
+	copied("--from", "swarm", "--to", there)
+	if line.Complete != 2 || line.Sent != line.Blocks {
+		t.Errorf("back: %+v", line)
+	}
+	r.must("check", "--read-data", "--store", there)
+	for _, score := range []string{first, second} {
+		r.must("restore", "-q", score+dir, "--target", score[4:12], "--store", there)
+	}
+	sameTree(t, dir, filepath.Join(r.dir, second[4:12]))
+	copied("--from", there, "--to", here)
+	if line.Already != 2 || line.Sent != 0 {
+		t.Errorf("where all of it was: %+v", line)
 	}
 }

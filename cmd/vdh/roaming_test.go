@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,34 +16,45 @@ import (
 	"ventidhash/dhash"
 )
 
-// ownNetwork says that this process has a network of its own.
+// ownNetwork says that this process has a network of its own, and what to do in it.
 const ownNetwork = "VDH_TEST_OWN_NETWORK"
 
-// TestRoaming has a machine back up and restore that loses its network, and comes back with another address.
+// TestRoaming has a machine back up and restore that loses its network, and comes back with another address: as a client
+// of the swarm, and through its own node.
 func TestRoaming(t *testing.T) {
-	if os.Getenv(ownNetwork) == "" {
-		if testing.Short() {
-			t.Skip("takes a minute or two")
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	part := os.Getenv(ownNetwork)
+	if part == "" {
+		for _, part := range []string{"client", "node"} {
+			t.Run(part, func(t *testing.T) {
+				t.Parallel() // it mostly waits
+				inOwnNetwork(t, part)
+			})
 		}
-		inOwnNetwork(t)
 		return
 	}
 	code := dhash.Code{Need: 2, Total: 6}
 	l := newLaptop(t)
 	r := newTrial(t, code.Total, code, nil, "--listen", "/ip4/"+l.here+"/tcp/0", "--sweep", "1h")
 	dir := r.source(9, 100<<20)
-
-	score := l.loses(r, func() { l.moves("10.77.0.3") }, "backup", "src")
+	left := "0 members answer, 2 are needed"
+	if part == "node" {
+		left = "1 member answers, 2 are needed"
+		l.node(r)
+	}
+	score := l.loses(r, left, func() { l.moves("10.77.0.3") }, "backup", "src")
 	list := r.must("snapshots", "--json")
 	if !strings.HasPrefix(score, "vac:") || strings.Count(list, "\n") != 0 || !strings.Contains(list, score) {
 		t.Fatalf("backup printed %q, snapshots are %s", score, list)
 	}
-	l.loses(r, func() {}, "restore", score+dir, "--target", "out")
-	sameTree(t, dir, r.dir+"/out")
+	l.loses(r, left, func() {}, "restore", score+dir, "--target", "out")
+	sameTree(t, dir, filepath.Join(r.dir, "out"))
 }
 
-// inOwnNetwork runs this test alone in a process with a network of its own.
-func inOwnNetwork(t *testing.T) {
+// inOwnNetwork runs a part of TestRoaming in a process with a network of its own.
+func inOwnNetwork(t *testing.T, part string) {
 	t.Helper()
 	probe := exec.Command("unshare", "-n", "ip", "link", "add", "vdh0", "type", "veth", "peer", "name", "vdh1")
 	if out, err := probe.CombinedOutput(); err != nil {
@@ -52,8 +64,9 @@ func inOwnNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "-n", self, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), ownNetwork+"=1")
+	cmd := exec.CommandContext(t.Context(), "unshare", "-n", self, "-test.run=^TestRoaming$", "-test.v")
+	cmd.Env = append(os.Environ(), ownNetwork+"="+part)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if t.Logf("%s", out); err != nil {
 		t.Error(err)
@@ -93,6 +106,25 @@ func newLaptop(t *testing.T) *laptop {
 	return l
 }
 
+// carried returns how many bytes have gone over the cable.
+func (l *laptop) carried() (n int64) {
+	l.t.Helper()
+	b, err := os.ReadFile("/proc/self/net/dev")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(b), "vdh0:")
+	fields := strings.Fields(line) // the received bytes come first, the sent ones ninth
+	for _, i := range []int{0, 8} {
+		v, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		n += v
+	}
+	return n
+}
+
 // isHere reports whether the laptop still has the network of this process.
 func (l *laptop) isHere() bool {
 	a, err1 := os.Readlink("/proc/self/ns/net")
@@ -127,34 +159,61 @@ func (l *laptop) moves(to string) {
 	l.there = to
 }
 
-// loses runs the program on the laptop, and pulls the cable when it is at work. When it says that it waits, and meanwhile
-// was done, the cable goes in again; the program has to end well. It returns what that printed.
-func (l *laptop) loses(r *trial, meanwhile func(), args ...string) string {
+// command returns the program as a process of the laptop that has not begun.
+func (l *laptop) command(r *trial, args ...string) *exec.Cmd {
 	l.t.Helper()
 	cmd := r.command(args...)
-	cmd.Args = append([]string{"nsenter", "-t", l.pid, "-n"}, cmd.Args...)
 	path, err := exec.LookPath("nsenter")
 	r.do(err)
-	cmd.Path = path
+	cmd.Path, cmd.Args = path, append([]string{path, "-t", l.pid, "-n"}, cmd.Args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// node runs the laptop's own member of the swarm.
+func (l *laptop) node(r *trial) {
+	l.t.Helper()
+	cmd := l.command(r, "node", "--listen", "/ip4/0.0.0.0/tcp/17035", "--capacity", "1GB", "--name", "laptop")
+	r.do(cmd.Start())
+	l.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	})
+	r.do(r.swarm.Settle(l.t.Context(), r.swarm.Len()+1))
+}
+
+// loses runs the program on the laptop, and pulls the cable when it is at work. When it says that it waits, and who is left,
+// and meanwhile was done, the cable goes in again; the program has to end well. It returns what that printed.
+func (l *laptop) loses(r *trial, left string, meanwhile func(), args ...string) string {
+	l.t.Helper()
+	cmd := l.command(r, args...)
 	var out bytes.Buffer
 	var errs said
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	r.do(cmd.Start())
 	begin := time.Now()
-	time.Sleep(700 * time.Millisecond) // any moment will do
+	for before := l.carried(); l.carried() < before+20<<20; { // of more than 100 MiB
+		if time.Since(begin) > 30*time.Second {
+			l.t.Fatalf("vdh %v has not come far in %v: %s", args, time.Since(begin), errs.text())
+		}
+	}
 	l.ip("link", "set", "vdh0", "down")
-	l.await(&errs, "waiting for the swarm: 0 members answer, 2 are needed")
+	l.await(&errs, "waiting for the swarm: "+left)
 	waited := time.Since(begin)
 	meanwhile()
 	l.ip("link", "set", "vdh0", "up")
 	back := time.Now()
-	l.await(&errs, "the swarm answers again")
-	l.t.Logf("%s: said to wait after %v; went on %v after the network was back", args[0], waited.Round(time.Millisecond),
-		time.Since(back).Round(time.Millisecond))
+	stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
 	if code := exitOf(l.t, cmd.Wait()); code != 0 {
 		l.t.Fatalf("vdh %v: exit code %d\n%s", args, code, errs.text())
 	}
-	l.t.Logf("%s: done %v after the network was back; %s", args[0], time.Since(back).Round(time.Millisecond), errs.text())
+	took := time.Since(back)
+	l.t.Logf("%s: said to wait after %v; done %v after the network was back; %s", args[0], waited.Round(time.Millisecond),
+		took.Round(time.Millisecond), errs.text())
+	if took > time.Minute {
+		l.t.Errorf("vdh %v goes on %v after the network was back", args, took)
+	}
 	return strings.TrimSpace(out.String())
 }
 
