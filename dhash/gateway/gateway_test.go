@@ -342,6 +342,26 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// A lookup that hangs does not make a get take longer than its patience.
+func TestLookupHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(20)
+		s := mustPut(t, swarm.open(t), ventitest.Random(1, 50_000))[0]
+		swarm.set(gone, swarm.ids...)
+		g := swarm.open(t, func(c *gateway.Config) {
+			c.Lookup = func(ctx context.Context, _ venti.Score) ([]dhash.ID, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		})
+		begun := time.Now()
+		_, err := g.Get(t.Context(), s)
+		if took := time.Since(begun); !errors.Is(err, venti.ErrUnavailable) || took > 11*time.Second {
+			t.Errorf("after %v of at most 10 s, and what it takes to ask some once more: %v", took, err)
+		}
+	})
+}
+
 // Members that are known to be absent are not waited for, neither by a put nor by a get.
 func TestAbsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -52,7 +52,8 @@ type getting struct {
 	failed   []placement.Member // of those, that may yet be
 	retried  bool
 	bad      []placement.Member
-	looked   bool // the DHT was asked
+	looked   bool      // the DHT was asked
+	end      time.Time // of the patience, for that too
 	lastErrs error
 }
 
@@ -78,6 +79,7 @@ type answer struct {
 
 // run asks members until the block is there, or nobody is left to ask.
 func (f *getting) run() ([]byte, dhash.Coding, error) {
+	f.end = time.Now().Add(f.g.cfg.Patience)
 	patience := time.NewTimer(f.g.cfg.Patience)
 	defer patience.Stop()
 	last := false
@@ -292,7 +294,9 @@ func (f *getting) lookup() bool {
 	}
 	f.looked = true
 	f.g.count(func(c *Counts) { c.Lookups++ })
-	ids, err := f.g.cfg.Lookup(f.ctx, f.score)
+	ctx, cancel := context.WithDeadline(f.ctx, f.end)
+	defer cancel()
+	ids, err := f.g.cfg.Lookup(ctx, f.score)
 	if err != nil {
 		f.g.cfg.Log.Debug("lookup in the DHT failed", slog.Any("err", err))
 		return false

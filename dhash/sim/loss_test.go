@@ -45,13 +45,13 @@ func TestOneTooMany(t *testing.T) {
 			}
 		}
 		s.Kill(upTo(10)[3:]...)
-		unavailable(20 * time.Second)
+		unavailable(16 * time.Second)
 		s.Settle()
-		unavailable(20 * time.Second)
+		unavailable(16 * time.Second)
 		s.Restart(9)
 		t.Logf("one is back, noticed after %v", s.Settle())
 		t.Logf("2 gets: %v", read(t, g, scores, want))
 		s.Leave(9)
-		unavailable(20 * time.Second)
+		unavailable(16 * time.Second)
 	})
 }
