@@ -16,7 +16,7 @@ const (
 	maxReaders = 64      // files whose last reads are remembered
 	aheadBytes = 4 << 20 // fetched ahead of one who reads forwards
 	near       = 1 << 20 // reads this far apart may be one reader's: the kernel sends several at once, in any order
-	maxFetches = 16      // blocks that are fetched at once for reads
+	maxFetches = 32      // blocks that are fetched at once for reads
 	maxAhead   = 4       // and ahead of them
 )
 
