@@ -48,8 +48,8 @@ func (s *session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// mounted mounts the store anew, so that neither the kernel nor the program knows anything, calls do with the folder that
-// was kept, and unmounts it. It returns how long it took from the start of the program until that folder could be
+// mounted mounts the store anew, so that neither the kernel nor the program knows anything, calls do with the folder
+// that was kept, and unmounts it. It returns how long it took from the start of the program until that folder could be
 // listed, and the program's peak memory in bytes.
 func (s *session) mounted(ctx context.Context, do func(dir string) error) (first time.Duration, peak int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -177,8 +177,8 @@ func (f *fileSystem) leaf(ctx context.Context, t *vac.Tree, l tree.Block) (b []b
 	return b, err
 }
 
-// fetchAhead fetches a leaf into the cache, unless enough is being fetched already. An error shows again when the leaf is
-// read.
+// fetchAhead fetches a leaf into the cache, unless enough is being fetched already. An error shows again when the leaf
+// is read.
 func (f *fileSystem) fetchAhead(t *vac.Tree, l tree.Block) {
 	select {
 	case f.readers.ahead <- struct{}{}:
