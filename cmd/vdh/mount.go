@@ -20,7 +20,8 @@ import (
 	"ventidhash/venti/wire"
 )
 
-// What a mount may take: of plaintext blocks, and in all on the collector's word. It is there for long, and beside others.
+// What a mount may take: of plaintext blocks, and in all on the collector's word. It is there for long, and beside
+// others.
 const (
 	mountCache  = 48 << 20
 	mountMemory = 160 << 20
@@ -137,8 +138,8 @@ func (a *app) mount(ctx context.Context, name, dir string, f mountFlags) error {
 	return mount.Run(ctx, cfg)
 }
 
-// openForLong opens a snapshot without holding it: the session that others open theirs in would keep a prune from freeing
-// anything for as long as the mount is there.
+// openForLong opens a snapshot without holding it: the session that others open theirs in would keep a prune from
+// freeing anything for as long as the mount is there.
 func (a *app) openForLong(ctx context.Context, name string) (*named, error) {
 	if n, err := snapshot.ParseName(name); err == nil && !n.HasCapability() {
 		if _, err := a.identity(false); err != nil {

@@ -48,8 +48,8 @@ func (f *fileSystem) topAttr(out *fuse.Attr, v *volume) {
 	out.SetTimes(&t, &t, &t)
 }
 
-// entryAttr fills out with what stat shows of the entry e of the directory d. Where it cannot be found out now how much of
-// a sparse file is holes, sure is false.
+// entryAttr fills out with what stat shows of the entry e of the directory d. Where it cannot be found out now how much
+// of a sparse file is holes, sure is false.
 func (f *fileSystem) entryAttr(ctx context.Context, out *fuse.Attr, d *directory, e *vac.Dir) (sure bool) {
 	bytes, sure := e.Size, true
 	if e.Sparse {

@@ -53,8 +53,8 @@ func (d *directory) newest(f *fileSystem) *snapshot.Snapshot {
 	return top.Kids["latest"].Snapshot
 }
 
-// OpenDir begins the reading of a directory. Of a folder the names are those at this moment until it is closed. Where no
-// folder is in the mount, the kernel need not ask again for any directory.
+// OpenDir begins the reading of a directory. Of a folder the names are those at this moment until it is closed. Where
+// no folder is in the mount, the kernel need not ask again for any directory.
 func (f *fileSystem) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	if f.shelf == nil {
 		return fuse.ENOSYS
@@ -111,8 +111,8 @@ func (f *fileSystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 	})
 }
 
-// readDir gives the entries of a directory from in.Offset on to add, until that has no more room. fill says more about an
-// entry; it is nil where the kernel has to look up the name itself.
+// readDir gives the entries of a directory from in.Offset on to add, until that has no more room. fill says more about
+// an entry; it is nil where the kernel has to look up the name itself.
 func (f *fileSystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, add func(e fuse.DirEntry, fill func(*fuse.EntryOut)) bool) fuse.Status {
 	ctx, done := f.begin(cancel)
 	defer done()

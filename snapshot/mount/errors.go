@@ -45,8 +45,8 @@ func (f *fileSystem) begin(cancel <-chan struct{}) (context.Context, func()) {
 	return ctx, func() { done(); stop(nil) }
 }
 
-// status returns what the kernel is told of an error, and logs it. All that is wrong with blocks is EIO: it is about this
-// read, and says nothing about the next one.
+// status returns what the kernel is told of an error, and logs it. All that is wrong with blocks is EIO: it is about
+// this read, and says nothing about the next one.
 func (f *fileSystem) status(ctx context.Context, what string, d *directory, e *vac.Dir, err error) fuse.Status {
 	var no unix.Errno
 	switch {

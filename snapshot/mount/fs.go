@@ -12,8 +12,8 @@ import (
 	"ventidhash/snapshot/vac"
 )
 
-// A fileSystem answers the kernel. What it does not answer (everything that would change something) the kernel is told not
-// to ask again.
+// A fileSystem answers the kernel. What it does not answer (everything that would change something) the kernel is told
+// not to ask again.
 type fileSystem struct {
 	fuse.RawFileSystem
 	ctx     context.Context // of all reading, until the mount ends; the interface leaves no other place for it

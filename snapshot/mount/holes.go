@@ -55,8 +55,8 @@ type span struct{ from, to int64 }
 // zeroPage is what a hole in a small file is told by: a file system keeps data in pieces of this length.
 const zeroPage = 4096
 
-// ranges gives the parts of a sparse file that are data and end behind from, in order; they may touch. After an error it
-// ends.
+// ranges gives the parts of a sparse file that are data and end behind from, in order; they may touch. After an error
+// it ends.
 func (f *fileSystem) ranges(ctx context.Context, t *vac.Tree, e *vac.Dir, from int64) func(yield func(span, error) bool) {
 	return func(yield func(span, error) bool) {
 		var err error

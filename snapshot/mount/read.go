@@ -16,7 +16,7 @@ const (
 	maxReaders = 64      // files whose last reads are remembered
 	aheadBytes = 4 << 20 // fetched ahead of one who reads forwards
 	near       = 1 << 20 // reads this far apart may be one reader's: the kernel sends several at once, in any order
-	maxFetches = 16      // blocks that are fetched at once for reads
+	maxFetches = 32      // blocks that are fetched at once for reads
 	maxAhead   = 4       // and ahead of them
 )
 
@@ -177,8 +177,8 @@ func (f *fileSystem) leaf(ctx context.Context, t *vac.Tree, l tree.Block) (b []b
 	return b, err
 }
 
-// fetchAhead fetches a leaf into the cache, unless enough is being fetched already. An error shows again when the leaf is
-// read.
+// fetchAhead fetches a leaf into the cache, unless enough is being fetched already. An error shows again when the leaf
+// is read.
 func (f *fileSystem) fetchAhead(t *vac.Tree, l tree.Block) {
 	select {
 	case f.readers.ahead <- struct{}{}:

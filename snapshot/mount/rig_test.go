@@ -179,8 +179,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Fatalf("it never came true that %s", what)
 }
 
-// describe lists everything there is to know about the files below a directory by path. Hard links are told by the first
-// path of the file.
+// describe lists everything there is to know about the files below a directory by path. Hard links are told by the
+// first path of the file.
 func describe(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}

@@ -78,7 +78,8 @@ func (t *table) find(serial uint64) *directory {
 	return t.dirs[serial]
 }
 
-// meet counts that the kernel is given the directory that stands at d.at, which is d if the kernel does not know it yet.
+// meet counts that the kernel is given the directory that stands at d.at, which is d if the kernel does not know it
+// yet.
 func (t *table) meet(d *directory) *directory {
 	t.mu.Lock()
 	defer t.mu.Unlock()
