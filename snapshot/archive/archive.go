@@ -99,6 +99,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	top := plan(cfg.Paths)
 	entry, err := r.pipeline(func(w *walker) error { return w.top(top) })
 	if err != nil {
+		_ = r.known.end() // so that the next run finds what this one has stored; without it, it stores some of that anew
 		return nil, err
 	}
 	return r.finish(ctx, entry)

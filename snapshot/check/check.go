@@ -18,6 +18,10 @@ type Config struct {
 	// ReadData fetches every block and verifies it. Otherwise the store is asked whether it has them.
 	ReadData bool
 
+	// Only, where it is set, says of which blocks of contents ReadData holds; of the others the store is asked whether it
+	// has them. So a store that takes long to read can be read in parts.
+	Only func(venti.Score) bool
+
 	// Prove, where it is set and ReadData is not, is asked about every block instead of the store about contents: about
 	// those as well that are fetched, since the walk goes through them. It returns, in order, nil for each block that is
 	// there, and else an error that wraps venti.ErrNotFound, venti.ErrUnavailable or venti.ErrCorrupt; the second error
@@ -53,6 +57,9 @@ func (c Config) claims() int {
 	return maxClaims
 }
 
+// reads reports whether a block of contents is to be read.
+func (c Config) reads(s venti.Score) bool { return c.ReadData && (c.Only == nil || c.Only(s)) }
+
 // proves reports whether blocks are to be proven.
 func (c Config) proves() bool { return c.Prove != nil && !c.ReadData }
 
@@ -80,7 +87,7 @@ func Run(ctx context.Context, src *tree.Source, k seal.RootKey, snaps []snapshot
 		read = nil
 	}
 	r := Report{Snapshots: len(snaps), Files: c.files, Blocks: c.tally.now.Blocks, Bytes: c.tally.now.Bytes,
-		Damaged: c.tally.list(), complete: err == nil, read: read}
+		Damaged: c.tally.list(), complete: err == nil, read: read, reads: cfg.reads}
 	return r, err
 }
 

@@ -330,3 +330,38 @@ func ExampleReport() {
 	// file /srv/letter, bytes 0 to 512, of snapshots [0 2]: block not found
 	// false
 }
+
+// TestOnly holds that a check of a part reads the contents of that part, asks for the rest, and that the parts make up
+// the whole.
+func TestOnly(t *testing.T) {
+	a := sample(t)
+	whole := run(t, a, check.Config{ReadData: true})
+	const parts = 5
+	var total int64
+	for part := range byte(parts) {
+		r := run(t, a, check.Config{ReadData: true, Only: func(s venti.Score) bool { return s[0]%parts == part }})
+		if !r.OK() || r.Blocks != whole.Blocks || r.Files != whole.Files || r.Bytes == whole.Bytes {
+			t.Errorf("part %d: %+v", part, r)
+		}
+		total += r.Bytes
+		for _, s := range a.store.Scores() {
+			if r.HasRead(s) && s[0]%parts != part {
+				t.Errorf("part %d: says that it read %v", part, s)
+			}
+		}
+	}
+	if total != whole.Bytes {
+		t.Errorf("the parts read %d bytes, the whole has %d", total, whole.Bytes)
+	}
+	// Damage of bytes is found in its part only, a block that is missing in all.
+	for _, s := range a.store.Scores() {
+		in := func(yes bool) check.Config {
+			return check.Config{ReadData: true, Only: func(o venti.Score) bool { return (o == s) == yes }}
+		}
+		a.store.set(s, venti.ErrNotFound)
+		if a, b := run(t, a, in(true)), run(t, a, in(false)); a.OK() || b.OK() {
+			t.Errorf("%v is missing: %v, %v", s, a.OK(), b.OK())
+		}
+		a.store.set(s, nil)
+	}
+}

@@ -6,8 +6,9 @@
 // of shared blocks, directories, pointer blocks, contents. Directories and pointer blocks are always fetched, opened and
 // parsed, since the walk goes through them. For contents Run asks the store whether it has the block; with ReadData it
 // fetches it as well (a Store verifies the score), opens it, compares its length with what refers to it, and compares
-// each small file's slice of a shared block with the file's hash. With Prove neither is done: instead every block, those
-// that are fetched included, is to be proven by those who hold it.
+// each small file's slice of a shared block with the file's hash, and with Only does so for
+// some of them. With Prove neither is done: instead every block, those that are fetched included, is to be proven by
+// those who hold it.
 //
 // # How
 //

@@ -17,17 +17,18 @@ type Report struct {
 
 	complete bool // Run came to its end
 	read     map[venti.Score]print
+	reads    func(venti.Score) bool // of contents
 }
 
 // OK reports that all that there is was looked at and nothing is damaged.
 func (r *Report) OK() bool { return r.complete && len(r.Damaged) == 0 }
 
 // HasRead reports whether Run has read the block from the store and found it whole. Without Config.ReadData it says so
-// of none.
+// of none, and with Config.Only of none but those.
 func (r *Report) HasRead(s venti.Score) bool {
 	_, read := r.read[s]
 	_, damaged := slices.BinarySearchFunc(r.Damaged, s, func(d Damage, s venti.Score) int { return bytes.Compare(d.Score[:], s[:]) })
-	return read && !damaged
+	return read && !damaged && r.reads(s)
 }
 
 // A Damage is one block that is not as the snapshots need it.

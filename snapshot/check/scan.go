@@ -155,7 +155,7 @@ func (s *scan) visit(ctx context.Context, u vac.Use, err error) (descend bool, s
 	if !s.first(u.Ref, use{part: part, leaf: u.Leaf, head: head, depth: depth, size: u.Len}) {
 		return false, nil
 	}
-	if u.Leaf && !s.cfg.ReadData {
+	if u.Leaf && !s.cfg.reads(u.Ref.Score) {
 		return true, s.content(ctx, u.Ref, u.Len) // where listing fails, the leaves behind have been asked for
 	}
 	return true, nil
@@ -190,7 +190,7 @@ func (s *scan) stream(u vac.Use) venti.Entry {
 
 // content has a leaf of a stream looked at, which stands for size bytes.
 func (s *scan) content(ctx context.Context, ref venti.Ref, size int64) error {
-	if s.cfg.ReadData {
+	if s.cfg.reads(ref.Score) {
 		return s.give(ctx, job{ref: ref, size: size})
 	}
 	if s.cfg.proves() {
@@ -227,7 +227,7 @@ func (s *scan) small(ctx context.Context, u vac.Use) error {
 	if !met {
 		s.first(u.Ref, use{})
 	}
-	if !s.cfg.ReadData {
+	if !s.cfg.reads(u.Ref.Score) {
 		if met {
 			return nil
 		}
