@@ -15,7 +15,7 @@ import (
 )
 
 func newCheck(a *app) *cobra.Command {
-	var readData bool
+	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check [NAME...]",
 		Short: "look for damage, and say which files it touches",
@@ -23,7 +23,8 @@ func newCheck(a *app) *cobra.Command {
 catalog; and, where the store is a folder, compares its index with what lies on the disk. Directories
 are always read. Contents are read, verified and compared with the hashes in the snapshots with
 --read-data, which takes as long as reading the store; without it, it is only made sure that each
-block is there.
+block is there. --read-data-part 3/30 reads the third of thirty parts, so that thirty such checks,
+one a night, read it all; vdh run does that.
 
 In a swarm that is made sure by challenge: every member that says it holds a fragment of a block has
 to send a part of it that it could not foresee, with the hashes that lead to the name of the whole.
@@ -43,21 +44,44 @@ should have. The last line says what was looked at.
 
 With --json, one line of "type":"damage" with score, state (missing, corrupt, unavailable), error and
 touched (part, path, offset, length, snapshots) for each block, and one of "type":"summary" with ok,
-read_data, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder store_records and
-store_damaged. In a swarm, without --read-data, there is a line of "type":"short" with score, part,
-path, proven, need and total for each block below the threshold (at most 1000), and the one of
-"type":"summary" also has proven (blocks), unproven, read_instead, not_downloaded (bytes), above (how
-many blocks have how many), below_threshold, weakest (score, path, present, need, total) and members
-(id, name, false, lacking, silent, without).`,
+read_data, read_part, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder
+store_records and store_damaged. In a swarm, without --read-data, there is a line of "type":"short"
+with score, part, path, proven, need and total for each block below the threshold (at most 1000), and
+the one of "type":"summary" also has proven (blocks), unproven, read_instead, not_downloaded (bytes),
+above (how many blocks have how many), below_threshold, weakest (score, path, present, need, total)
+and members (id, name, false, lacking, silent, without).`,
 		Example:           "  vdh check\n  vdh check --read-data latest",
 		ValidArgsFunction: completeNames(a, false),
-		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, readData) },
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.check(cmd.Context(), names, f) },
 	}
-	cmd.Flags().BoolVar(&readData, "read-data", false, "read and verify all contents")
+	cmd.Flags().BoolVar(&f.readData, "read-data", false, "read and verify all contents")
+	cmd.Flags().Var(&f.part, "read-data-part", "read and verify a part of all contents, like 3/30")
 	return cmd
 }
 
-func (a *app) check(ctx context.Context, names []string, readData bool) error {
+// checkFlags say what of the contents a check reads.
+type checkFlags struct {
+	readData bool
+	part     partFlag
+}
+
+// config returns what a check has to look at.
+func (f checkFlags) config() (check.Config, error) {
+	cfg := check.Config{ReadData: f.readData}
+	if f.part.of > 0 {
+		if f.readData {
+			return cfg, usage{errors.New("give --read-data or --read-data-part, not both")}
+		}
+		cfg.ReadData, cfg.Only = true, f.part.has
+	}
+	return cfg, nil
+}
+
+func (a *app) check(ctx context.Context, names []string, f checkFlags) error {
+	cfg, err := f.config()
+	if err != nil {
+		return err
+	}
 	owner, err := a.identity(false)
 	if err != nil {
 		return err
@@ -69,11 +93,10 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	if err != nil {
 		return err
 	}
-	r := checkReport{readData: readData, all: len(names) == 0, begin: time.Now()}
+	r := checkReport{readData: cfg.ReadData, part: f.part, all: len(names) == 0, begin: time.Now()}
 	if r.snaps, err = a.listed(ctx, names); err != nil {
 		return err
 	}
-	cfg := check.Config{ReadData: readData}
 	if root, err := cat.Root(ctx); err == nil {
 		cfg.Catalog = root.Score
 	} else if len(r.snaps) > 0 {
@@ -83,7 +106,7 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	if err != nil {
 		return err
 	}
-	if a.swarm != nil && !readData {
+	if a.swarm != nil && !cfg.ReadData {
 		r.proofs = newProving(a.swarm)
 		cfg.Prove = r.proofs.prove
 	}
@@ -116,8 +139,8 @@ func (a *app) check(ctx context.Context, names []string, readData bool) error {
 	return a.reportCheck(&r)
 }
 
-// checkFolder looks at the snapshots, and at what lies on the disk. If all contents are asked for, those that no snapshot
-// needs are read too, since a later backup may build on them.
+// checkFolder looks at the snapshots, and at what lies on the disk. If the contents of all are asked for, or of a part,
+// those that no snapshot needs are read too, since a later backup may build on them.
 func (a *app) checkFolder(ctx context.Context, r *checkReport, look func() error) error {
 	verify := func(read func(venti.Score) bool) error {
 		store, err := a.disk.Verify(ctx, read, func(d disk.Damage) { r.records = append(r.records, d) })
@@ -135,7 +158,7 @@ func (a *app) checkFolder(ctx context.Context, r *checkReport, look func() error
 	if err := look(); err != nil {
 		return err
 	}
-	if err := verify(func(s venti.Score) bool { return !r.found.HasRead(s) }); err != nil || r.found.OK() {
+	if err := verify(func(s venti.Score) bool { return !r.found.HasRead(s) && r.part.has(s) }); err != nil || r.found.OK() {
 		return err
 	}
 	return look() // the index is right now, and where there is another copy it points at that

@@ -16,6 +16,7 @@ import (
 // A checkReport is what a check has looked at and found.
 type checkReport struct {
 	readData bool
+	part     partFlag // of the contents, if not all
 	all      bool // snapshots
 	begin    time.Time
 	snaps    []snapshot.Snapshot
@@ -46,6 +47,7 @@ type checkSummary struct {
 	Type         string  `json:"type"` // "summary"
 	OK           bool    `json:"ok"`
 	ReadData     bool    `json:"read_data"`
+	Part         string  `json:"read_part,omitempty"`
 	Snapshots    int     `json:"snapshots"`
 	Files        uint64  `json:"files"`
 	Blocks       int64   `json:"blocks"`
@@ -125,6 +127,9 @@ func (r *checkReport) lookedAt() string {
 	if r.proofs != nil {
 		return text + "; " + r.proofs.done()
 	}
+	if r.part.of > 0 {
+		return text + fmt.Sprintf("; read part %s of the contents, %s", r.part.String(), size(r.found.Bytes))
+	}
 	if r.readData {
 		return text + "; read " + size(r.found.Bytes) + " of contents"
 	}
@@ -148,7 +153,7 @@ func (a *app) reportCheck(r *checkReport) error {
 		}
 	}
 	if a.json {
-		s := checkSummary{Type: "summary", OK: r.found.OK(), ReadData: r.readData, Snapshots: r.found.Snapshots,
+		s := checkSummary{Type: "summary", OK: r.found.OK(), ReadData: r.readData, Part: r.part.String(), Snapshots: r.found.Snapshots,
 			Files: r.found.Files, Blocks: r.found.Blocks, Read: r.found.Bytes, Damaged: damaged, Seconds: time.Since(r.begin).Seconds()}
 		if r.store != nil {
 			s.StoreRecords, s.StoreDamaged = &r.store.Records, &r.store.Damaged
