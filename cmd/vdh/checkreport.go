@@ -17,7 +17,7 @@ import (
 type checkReport struct {
 	readData bool
 	part     partFlag // of the contents, if not all
-	all      bool // snapshots
+	all      bool     // snapshots
 	begin    time.Time
 	snaps    []snapshot.Snapshot
 	found    check.Report
