@@ -31,6 +31,8 @@ type app struct {
 	storePath            string
 	json, quiet, verbose bool
 	patience             time.Duration // with a swarm that is out of reach
+	told                 bool          // what is done is a step of a job: JSON is for vdh run, standard error for people
+	limit                int64         // bytes in a second, 0 for as many as there can be
 
 	// mu makes whoever needs the store first open it (blocks): swarm and disk are set under it, and then stay until close.
 	mu sync.Mutex

@@ -60,6 +60,9 @@ func (a *app) backup(ctx context.Context, paths []string, f *backupFlags) error 
 	if cfg.Store, err = a.session(ctx); err != nil {
 		return err
 	}
+	if a.disk != nil && a.limit > 0 {
+		cfg.Store = pacedFolder{a.disk, &pace{rate: a.limit}}
+	}
 	if err := a.compareWith(ctx, &cfg, f); err != nil {
 		return err
 	}

@@ -74,6 +74,10 @@ func readConfig(name string, root *cobra.Command) (map[string]any, error) {
 	for key, v := range keys {
 		table, isTable := v.(map[string]any)
 		switch {
+		case key == jobKey:
+			if _, err := jobsOf(v); err != nil {
+				return nil, err
+			}
 		case key == "store" && !isTable:
 			if dir := fmt.Sprint(v); dir != swarmWord && !filepath.IsAbs(dir) {
 				return nil, fmt.Errorf("store %q: give the whole path, since vdh is run from anywhere, or %q", dir, swarmWord)
@@ -88,6 +92,24 @@ func readConfig(name string, root *cobra.Command) (map[string]any, error) {
 		}
 	}
 	return keys, nil
+}
+
+// readJobs returns the jobs of a config file that readConfig has found to be good.
+func readJobs(name string) ([]*job, error) {
+	var file struct {
+		Job any `toml:"job"`
+	}
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = toml.Unmarshal(b, &file)
+	}
+	if err != nil || file.Job == nil {
+		return nil, err
+	}
+	return jobsOf(file.Job)
 }
 
 // checkTable checks the table of a verb, which has flags, and tables of the verbs below it.

@@ -172,6 +172,7 @@ func (a *app) noteForgotten(ctx context.Context, gone []snapshot.Snapshot) error
 func (a *app) sayForgotten(f *forgetting) {
 	n := count(int64(len(f.gone)), "snapshot", "snapshots")
 	switch {
+	case a.told:
 	case f.dryRun:
 		a.note("dry run: nothing was forgotten")
 	case len(f.gone) == 0:

@@ -89,7 +89,7 @@ func plural(n int, one, many string) string {
 
 // fileError reports a file that could not be dealt with, also with --quiet: it decides the exit code.
 func (a *app) fileError(path string, err error) {
-	if a.json {
+	if a.json && !a.told {
 		line := map[string]any{"type": "error", "path": rawName(path), "error": err.Error()}
 		if e := json.NewEncoder(a.errs).Encode(line); e == nil {
 			return

@@ -63,7 +63,7 @@ const lineEvery = 30 * time.Second
 // nothing with --quiet. total is how many bytes there will be, 0 if that is not known. read may be called at any time.
 func (a *app) watch(ctx context.Context, verb string, total int64, read func() tally) (stop func()) {
 	switch {
-	case a.quiet || a.json:
+	case a.quiet || a.json && !(a.told && isTerminal(a.stderr)):
 		return func() {}
 	case isTerminal(a.stderr):
 		return a.bar(ctx, verb, total, read)

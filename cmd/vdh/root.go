@@ -24,6 +24,8 @@ const (
 	exitUsage       = 2
 	exitPartial     = 3   // done, but some files could not be read or written
 	exitRedundancy  = 4   // stored, but below the target redundancy
+	exitWindow      = 5   // a job stopped at the end of its window
+	exitRunning     = 6   // a job is running already
 	exitNoSnapshot  = 10  // no such snapshot
 	exitUnavailable = 11  // blocks are unavailable now
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
@@ -95,12 +97,15 @@ func exitCode(ctx context.Context, err error) int {
 		p partial
 		t thin
 		u usage
+		e ended
 	)
 	switch {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
 		return exitInterrupted
+	case errors.As(err, &e):
+		return e.code
 	case errors.As(err, &p):
 		return exitPartial
 	case errors.As(err, &t):
@@ -151,6 +156,8 @@ func newRoot(a *app) *cobra.Command {
 	f.StringVar(&a.storePath, "store", "", "folder of the store, or the word swarm (default $XDG_DATA_HOME/vdh/store)")
 	f.BoolVar(&a.json, "json", false, "print JSON lines")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress")
+	f.Var((*bytesFlag)(&a.limit), "limit", "how many bytes a backup may write, or a swarm send and fetch, in a second")
+	f.Lookup("limit").DefValue = "" // which stands for any number
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print each file")
 	root.Version, _ = buildVersion()
 	root.SetVersionTemplate("vdh {{.Version}}\n")
@@ -162,6 +169,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	for _, verb := range []func(*app) *cobra.Command{
 		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats, newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newServe, newStatus, newDemo, newMan, newVersion, newCopy, newMount,
+		newRun,
 	} {
 		root.AddCommand(verb(a))
 	}

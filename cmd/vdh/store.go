@@ -45,6 +45,9 @@ func (a *app) join(ctx context.Context, create bool) error {
 		return err
 	}
 	a.swarm = s
+	if a.limit > 0 {
+		a.swarm = &pacedSwarm{swarmStore: s, pace: &pace{rate: a.limit}, growth: growth(ctx, s)}
+	}
 	if a.patience > 0 {
 		a.quiets = a.tellOutages(s)
 	}
