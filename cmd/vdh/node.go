@@ -38,7 +38,7 @@ type nodeFlags struct {
 	listen, announce             []string
 	capacity, domain, name, data string
 	perOwner, metrics            string
-	nat, retire, refill          bool
+	nat, retire, refill, jobs    bool
 	upkeep                       node.Upkeep
 }
 
@@ -71,6 +71,10 @@ mounted.
 --metrics has it answer Prometheus at http://ADDR/metrics, which it does not else; :PORT is of this
 machine alone. vdh help metrics lists them.
 
+With --jobs it runs the jobs of the config file when their schedule says so, as vdh run does: for
+machines where vdh schedule finds neither systemd nor cron. What is remembered of a job keeps it from
+being run twice.
+
 It logs lines on standard error; with --json each is an object with time, level and msg, and what
 the line is about. With -q only what is wrong is logged, with -v more than usual.`,
 		Example: `  vdh node
@@ -90,6 +94,7 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.StringVar(&f.data, "data", "", "folder for the fragments (default $XDG_DATA_HOME/vdh/swarm/fragments)")
 	l.StringVar(&f.metrics, "metrics", "", "where to answer Prometheus, HOST:PORT, or :PORT on this machine alone (default nowhere)")
 	l.BoolVar(&f.nat, "nat", false, "others cannot dial this machine, since it is behind a router: find a way")
+	l.BoolVar(&f.jobs, "jobs", false, "run the jobs of the config file when they are due")
 	l.BoolVar(&f.retire, "retire", false, "leave: hand over what is here")
 	l.BoolVar(&f.refill, "refill", false, "the disk was lost: begin with an empty folder, and have the others make what was on it")
 	f.upkeep.Rate = 4 << 20
@@ -157,6 +162,9 @@ func (a *app) node(ctx context.Context, f *nodeFlags) error {
 	if metricsAt != nil {
 		lists := func(ctx context.Context) []keptList { return keptLists(ctx, a.storePath) }
 		rest.Go(func() { serveMetrics(resting, metricsAt, &nodeMetrics{n, lists, logged}, cfg.Log) })
+	}
+	if f.jobs {
+		rest.Go(func() { a.keepJobs(resting, cfg.Log) })
 	}
 	err = n.Run(ctx)
 	stop()

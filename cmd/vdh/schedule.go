@@ -24,16 +24,16 @@ func newSchedule(a *app) *cobra.Command {
 		Use:   "schedule [JOB...]",
 		Short: "have the jobs of the config file run when they say",
 		Long: `Installs what runs the jobs, all that have a schedule or those that are named: a timer of systemd
-where that runs, of the system for root and of the user for others; else a line in the crontab of this
-user. Run it again after a change of schedule, random-delay or the place of the program; what was
+where that runs, of the system for root and of the user for others; else a line in this user's
+crontab. Run it again after a change of schedule, random-delay or the place of the program; what was
 installed before is replaced. Where there is neither, vdh node --jobs runs them.
 
 A timer runs a job that was missed, since the machine was off or asleep, as soon as it is back. The
 line of a crontab looks every hour whether the job should have run. Timers of a user run while that
 user is logged in; loginctl enable-linger makes it always.
 
-With --json, one line of "type":"scheduled" for each job with job, by (systemd or cron), where (files,
-or the line), next, and removed if it was; with --print, one of "type":"unit" with name and text for
+With --json, one line of "type":"scheduled" for each job with job, by (systemd or cron), where
+(files, or the line), next, and removed if it was; with --print, one of "type":"unit" with name and text for
 each file, and one of "type":"cron" with text.`,
 		Example: `  vdh schedule
   vdh schedule --print
