@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,24 +28,31 @@ func TestKeepJobs(t *testing.T) {
 		for _, j := range table {
 			began[j.Name] = midnight
 		}
+		var mu sync.Mutex // of all that follows
 		var runs []string
 		running := 0
 		tableErr := errors.New("the config file cannot be read")
 		ctx, cancel := context.WithCancel(t.Context())
 		k := &jobKeeper{
 			table: func() ([]*job, func(string) *jobState, error) {
-				return table, func(name string) *jobState { return &jobState{Began: began[name]} }, tableErr
+				mu.Lock()
+				defer mu.Unlock()
+				return slices.Clone(table), func(name string) *jobState { mu.Lock(); defer mu.Unlock(); return &jobState{Began: began[name]} }, tableErr
 			},
 			start: func(_ context.Context, name string) error {
+				mu.Lock()
 				if running++; running > 1 {
 					t.Error("two jobs at once")
 				}
-				defer func() { running-- }()
+				defer func() { mu.Lock(); running--; mu.Unlock() }()
 				runs = append(runs, name+time.Since(midnight).Truncate(time.Minute).String())
+				if name != "broken" {
+					began[name] = time.Now()
+				}
+				mu.Unlock()
 				if name == "broken" {
 					return errors.New("no such program")
 				}
-				began[name] = time.Now()
 				time.Sleep(2 * time.Minute)
 				return nil
 			},
@@ -53,21 +61,27 @@ func TestKeepJobs(t *testing.T) {
 		go k.keep(ctx)
 		time.Sleep(time.Hour)
 		synctest.Wait()
+		mu.Lock()
 		tableErr = nil
+		mu.Unlock()
 		time.Sleep(2*time.Hour + 50*time.Minute) // until ten to four
 		synctest.Wait()
 		want := []string{"nightly2h0m0s", "broken3h0m0s", "broken3h15m0s", "broken3h30m0s", "broken3h45m0s"}
 		if !slices.Equal(runs, want) {
 			t.Errorf("ran %v, not %v", runs, want)
 		}
+		mu.Lock()
 		runs, table = nil, slices.Delete(table, 1, 2)
+		mu.Unlock()
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		if want := []string{"noon12h0m0s", "nightly26h0m0s"}; !slices.Equal(runs, want) {
 			t.Errorf("ran %v, not %v", runs, want)
 		}
+		mu.Lock()
 		runs = nil
 		began["nightly"] = time.Now().Add(-5 * 24 * time.Hour) // as after days of sleep
+		mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(runs) != 1 {

@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 //	mounts DIR [NAME] [FLAG...] mount something at DIR, for as long as the script lasts
 //	silent DIR                  wait until no node runs for this XDG data folder
 //
-// and the conditions [root], [powerless] (weak works), [mounts] (unshare -m can be used to mount something), and [fuse]
-// (vdh mount works).
+// and the conditions [root], [powerless] (weak works), [systemd] (it runs this machine), [mounts] (unshare -m can be
+// used to mount something), and [fuse] (vdh mount works).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -71,6 +71,8 @@ func TestScripts(t *testing.T) {
 				return os.Getuid() == 0, nil
 			case "fuse":
 				return canMount(), nil
+			case "systemd":
+				return hasSystemd(), nil
 			case "mounts":
 				return exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
 			case "powerless":
