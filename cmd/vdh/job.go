@@ -92,21 +92,8 @@ func jobsOf(value any) ([]*job, error) {
 	}
 	jobs := make([]*job, len(tables))
 	for i, table := range tables {
-		text, err := toml.Marshal(table)
-		if err != nil {
-			return nil, err
-		}
-		jobs[i] = &job{}
-		d := toml.NewDecoder(bytes.NewReader(text))
-		err = d.DisallowUnknownFields().Decode(jobs[i])
-		var unknown *toml.StrictMissingError
-		switch {
-		case errors.As(err, &unknown):
-			err = fmt.Errorf("%s: there is no such key; see: vdh help jobs", strings.Join(unknown.Errors[0].Key(), "."))
-		case err == nil:
-			err = jobs[i].parse()
-		}
-		if err != nil {
+		var err error
+		if jobs[i], err = jobOf(table); err != nil {
 			return nil, fmt.Errorf("[[job]] %s: %w", cmp.Or(jobs[i].Name, fmt.Sprint("number ", i+1)), err)
 		}
 		if slices.ContainsFunc(jobs[:i], func(o *job) bool { return o.Name == jobs[i].Name }) {
@@ -114,6 +101,27 @@ func jobsOf(value any) ([]*job, error) {
 		}
 	}
 	return jobs, nil
+}
+
+// jobOf reads one table. The job that comes with an error has a name if the table has.
+func jobOf(table any) (*job, error) {
+	j := &job{}
+	if _, ok := table.(map[string]any); !ok {
+		return j, errors.New("it is no table")
+	}
+	text, err := toml.Marshal(table)
+	if err != nil {
+		return j, err
+	}
+	err = toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(j)
+	var unknown *toml.StrictMissingError
+	switch {
+	case errors.As(err, &unknown):
+		return j, fmt.Errorf("%s: there is no such key; see: vdh help jobs", strings.Join(unknown.Errors[0].Key(), "."))
+	case err != nil:
+		return j, err
+	}
+	return j, j.parse()
 }
 
 // parse checks the job, and fills in what its texts mean.

@@ -1,0 +1,413 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// tables reads the tables [[job]] of a config file.
+func tables(t *testing.T, text string) ([]*job, error) {
+	t.Helper()
+	var file map[string]any
+	if err := toml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	return jobsOf(file["job"])
+}
+
+func TestJobsOf(t *testing.T) {
+	jobs, err := tables(t, `[[job]]
+name = "srv"
+paths = ["/srv"]
+keep-daily = 7
+keep-yearly = "all"
+keep-within = "1y6m"
+check = "14d"
+schedule = "mon-fri 02:00"
+until = "06:00"
+limit = "2MiB"
+hook-timeout = "90s"
+[[job]]
+name = "swarm-1"
+store = "swarm"
+paths = ["/srv"]
+`)
+	if err != nil || len(jobs) != 2 {
+		t.Fatal(jobs, err)
+	}
+	j := jobs[0]
+	if p := j.policy; p == nil || p.Daily != 7 || p.Yearly != -1 || p.Within.Months != 6 || j.checkDays != 14 || *j.until != 360 ||
+		j.limit != 2<<20 || j.hookTimeout != 90*time.Second || j.delay != usualRandomWait {
+		t.Errorf("%+v", j)
+	}
+	if jobs[1].policy != nil || jobs[1].checkDays != 0 || jobs[1].calendar != nil || jobs[1].until != nil {
+		t.Errorf("%+v", jobs[1])
+	}
+	const good = "[[job]]\nname = \"a\"\npaths = [\"/srv\"]\n"
+	for text, want := range map[string]string{
+		good + "keepdaily = 1":                    "[[job]] a: keepdaily: there is no such key",
+		good + "[job.keep]\ndaily = 1":            "[[job]] a: keep",
+		good + good:                               "two jobs of this name",
+		"[[job]]\npaths = [\"/srv\"]":             "[[job]] number 1: name",
+		"[[job]]\nname = \"../a\"\npaths=[\"/\"]": "name: want letters",
+		"[[job]]\nname = \"a\"":                   "paths: say what",
+		"[[job]]\nname = \"a\"\npaths=[\"srv\"]":  "give the whole path",
+		good + "store = \"archive\"":              "store \"archive\"",
+		good + "metrics-file = \"x.prom\"":        "metrics-file",
+		good + "exclude-file = [\"x\"]":           "give the whole path",
+		good + "keep-daily = -7":                  "keep-daily: want",
+		good + "keep-daily = 1.5":                 "keep-daily: want",
+		good + "keep-within = \"x\"":              "keep-within",
+		good + "check = \"1h\"":                   "check \"1h\"",
+		good + "check = \"99y\"":                  "check \"99y\"",
+		good + "schedule = \"daily\"":             "schedule \"daily\"",
+		good + "until = \"6\"":                    "until \"6\"",
+		good + "limit = \"fast\"":                 "limit \"fast\"",
+		good + "random-delay = \"x\"":             "random-delay",
+		good + "hook-timeout = \"0s\"":            "hook-timeout",
+		good + "ping = \"hc-ping.com/x\"":         "ping: want",
+		good + "ping = \"file:///etc/passwd\"":    "ping: want",
+		"[job]\nname = \"a\"":                     "two brackets",
+		"job = 3":                                 "two brackets",
+		"job = [3]":                               "number 1",
+	} {
+		if jobs, err := tables(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v; want %q", text, jobs, err, want)
+		}
+	}
+}
+
+// A monitor is a service that jobs ping.
+type monitor struct {
+	*httptest.Server
+	mu    sync.Mutex
+	fails int // answers with an error before it works
+	got   []string
+	body  string
+}
+
+func newMonitor(t *testing.T) *monitor {
+	m := &monitor{}
+	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.got, m.body = append(m.got, r.Method+" "+r.URL.String()), string(body)
+		switch {
+		case strings.Contains(r.URL.Path, "gone"):
+			http.NotFound(w, r)
+		case strings.Contains(r.URL.Path, "moved"):
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		case m.fails > 0:
+			m.fails--
+			http.Error(w, "later", http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(m.Close)
+	return m
+}
+
+func (m *monitor) pings(t *testing.T, want ...string) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.Equal(m.got, want) {
+		t.Errorf("pings are %q, not %q", m.got, want)
+	}
+	m.got = nil
+}
+
+func TestPing(t *testing.T) {
+	m := newMonitor(t)
+	p := newPinger(m.URL + "/uuid?rid=1")
+	p.pause = time.Millisecond
+	if err := p.ping(t.Context(), "start", ""); err != nil {
+		t.Error(err)
+	}
+	m.fails = 2
+	if err := p.ping(t.Context(), "", "all is well"); err != nil || m.body != "all is well" {
+		t.Error(err, m.body)
+	}
+	m.pings(t, "POST /uuid/start?rid=1", "POST /uuid?rid=1", "POST /uuid?rid=1", "POST /uuid?rid=1")
+	for path, tries := range map[string]int{"/gone-secret": 1, "/moved-secret": 1, "/secret": pingTries} {
+		m.fails = 10
+		p.url = m.URL + path
+		if err := p.ping(t.Context(), "fail", ""); err == nil || strings.Contains(err.Error(), "secret") || len(m.got) != tries {
+			t.Errorf("%s: %v after %d", path, err, len(m.got))
+		}
+		m.got = nil
+	}
+	p.url = "http://127.0.0.1:1/secret"
+	if err := p.ping(t.Context(), "", ""); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+// A bench is a job in folders of its own.
+type workbench struct {
+	t    *testing.T
+	dir  string
+	job  *job
+	out  bytes.Buffer
+	errs bytes.Buffer
+	*monitor
+}
+
+func newWorkbench(t *testing.T, more string) *workbench {
+	w := &workbench{t: t, dir: t.TempDir(), monitor: newMonitor(t)}
+	for _, v := range []string{"DATA", "CONFIG", "CACHE", "STATE"} {
+		t.Setenv("XDG_"+v+"_HOME", filepath.Join(w.dir, strings.ToLower(v)))
+	}
+	config := filepath.Join(w.dir, "config/vdh/config.toml")
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("DIR", w.dir, "URL", w.URL).Replace("[[job]]\nname = \"srv\"\npaths = [\"DIR/tree\"]\nping = \"URL/uuid\"\n" + more)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := (&app{}).jobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.job = jobs[0]
+	return w
+}
+
+// run runs the job and returns it, and its lines of JSON by step.
+func (w *workbench) run(ctx context.Context) (*jobRun, map[string]stepLine) {
+	w.t.Helper()
+	w.out.Reset()
+	w.errs.Reset()
+	a := newApp(strings.NewReader(""), &w.out, &w.errs)
+	a.json = true
+	dir, err := jobFolder()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := &jobRun{app: a, job: w.job, dir: dir, ping: newPinger(w.job.Ping)}
+	if err := r.run(ctx, false); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		w.t.Fatal(err)
+	}
+	steps := map[string]stepLine{}
+	for line := range bytes.Lines(w.out.Bytes()) {
+		var l stepLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			w.t.Fatalf("%s: %v", line, err)
+		}
+		steps[l.Type+" "+l.Step] = l
+	}
+	return r, steps
+}
+
+// stored returns how many bytes the arenas of the store have.
+func (w *workbench) stored() (n int64) {
+	files, _ := filepath.Glob(filepath.Join(w.dir, "data/vdh/store/arenas/*"))
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+// TestWindow holds that a job whose window ends stops soon, is no failure to whoever monitors it, and that the next run
+// stores nothing again that the first one had.
+func TestWindow(t *testing.T) {
+	w := newWorkbench(t, "keep-last = 1\npost = \"echo $VDH_JOB_STATUS $VDH_JOB_STEP >> DIR/hooks\"\non-failure = \"echo failure >> DIR/hooks\"\n")
+	fillTree(t, filepath.Join(w.dir, "tree"), 3, 24<<20)
+	w.job.limit = 16 << 20
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for w.stored() < 12<<20 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(errWindow)
+	}()
+	r, steps := w.run(ctx)
+	cancel(nil)
+	<-done
+	if r.code != exitWindow || r.step != "backup" || r.kept || r.state.Unfinished.IsZero() || len(steps) != 3 {
+		t.Fatalf("code %d in %s: %+v; %s", r.code, r.step, r.state, w.errs.String())
+	}
+	w.pings(t, "POST /uuid/start", "POST /uuid/log")
+	if b, err := os.ReadFile(filepath.Join(w.dir, "hooks")); err != nil || string(b) != "stopped backup\n" {
+		t.Errorf("the hooks wrote %q, %v", b, err)
+	}
+	first := w.stored()
+
+	w.job.limit = 0
+	r, steps = w.run(t.Context())
+	if r.code != exitOK || !r.kept || !r.state.Unfinished.IsZero() {
+		t.Fatalf("code %d in %s: %s; %s", r.code, r.step, r.reason, w.errs.String())
+	}
+	w.pings(t, "POST /uuid/start", "POST /uuid")
+	var s backupSummaryBytes
+	if err := json.Unmarshal(steps["step backup"].Summary, &s); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("stored %d, then added %d, of %d", first, s.Added, s.Bytes)
+	if again := first + s.Added - s.Bytes; again > s.Bytes/20 {
+		t.Errorf("stored %d bytes, then %d, of %d: %d came twice", first, s.Added, s.Bytes, again)
+	}
+}
+
+type backupSummaryBytes struct {
+	Bytes int64 `json:"bytes"`
+	Added int64 `json:"bytes_added"`
+}
+
+// TestJobDamage holds that damage is found when its part is read, is told, and is looked at each night from then on.
+func TestJobDamage(t *testing.T) {
+	w := newWorkbench(t, "check = \"4d\"\non-failure = \"echo $VDH_JOB_STEP $VDH_JOB_CODE >> DIR/hooks\"\n")
+	fillTree(t, filepath.Join(w.dir, "tree"), 3, 8<<20)
+	r, _ := w.run(t.Context())
+	if r.code != exitOK {
+		t.Fatal(r.outcome())
+	}
+	files, err := filepath.Glob(filepath.Join(w.dir, "data/vdh/store/arenas/*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 0xff
+	if err := os.WriteFile(files[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	back := func() { // a day passes
+		r.state.Check.Last = r.state.Check.Last.Add(-24 * time.Hour)
+		if err := r.state.save(r.dir, "srv"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := 0
+	for range 6 {
+		back()
+		before := slices.Clone(r.state.Check.Bad)
+		r, _ = w.run(t.Context())
+		for _, part := range before {
+			if !strings.Contains(r.text(), (&partFlag{part + 1, 4}).String()) {
+				t.Errorf("part %d, which was damaged, was not looked at: %s", part, r.text())
+			}
+		}
+		if bad := r.state.Check.Bad; len(bad) > 0 {
+			found++
+			if r.code != exitFailed || r.step != "check" || r.status() != "failed" || !strings.Contains(r.text(), "is corrupt and touches /") {
+				t.Errorf("damage in %v: %s", bad, r.text())
+			}
+		} else if r.code != exitOK { // a backup stores anew what the check has found to be damaged
+			t.Errorf("no damage: %s", r.text())
+		}
+	}
+	if found == 0 {
+		t.Error("damage was not found")
+	}
+	if b, err := os.ReadFile(filepath.Join(w.dir, "hooks")); err != nil || strings.Count(string(b), "check 1\n") != found {
+		t.Errorf("the hook wrote %q, %v", b, err)
+	}
+}
+
+// TestNoPruneBeside holds that a job prunes nothing while what another one has stored is in no snapshot yet.
+func TestNoPruneBeside(t *testing.T) {
+	w := newWorkbench(t, "keep-last = 1\n[[job]]\nname = \"other\"\npaths = [\"/srv\"]\n[[job]]\nname = \"away\"\nstore = \"/mnt\"\npaths = [\"/srv\"]\n")
+	fillTree(t, filepath.Join(w.dir, "tree"), 3, 1<<20)
+	dir, err := jobFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, since := range map[string]time.Duration{"other": time.Hour, "away": time.Hour} {
+		s := &jobState{Version: jobStateVersion, Unfinished: time.Now().Add(-since).UTC().Round(0)}
+		if err := s.save(dir, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, steps := w.run(t.Context()); steps["step forget"].Type == "" || steps["step prune"].Type != "" {
+		t.Errorf("steps are %v", steps)
+	}
+	if err := (&jobState{Version: jobStateVersion}).save(dir, "other"); err != nil {
+		t.Fatal(err)
+	}
+	if r, steps := w.run(t.Context()); steps["step prune"].Type == "" || r.state.Unpruned {
+		t.Errorf("steps are %v", steps)
+	}
+}
+
+func TestWithin(t *testing.T) {
+	ctx, stop := within(t.Context(), time.Now().Add(20*time.Millisecond))
+	defer stop()
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the window does not end")
+	}
+	if context.Cause(ctx) != errWindow {
+		t.Errorf("it ended by %v", context.Cause(ctx))
+	}
+	ctx, stop = within(t.Context(), time.Now().Add(time.Hour))
+	stop()
+	if <-ctx.Done(); context.Cause(ctx) == errWindow {
+		t.Error("what was stopped says that the window ended")
+	}
+}
+
+func TestWorse(t *testing.T) {
+	order := []int{exitOK, exitRunning, exitWindow, exitRedundancy, exitPartial, exitUnavailable}
+	for i, a := range order {
+		for j, b := range order {
+			if worse(a, b) != (i > j) {
+				t.Errorf("worse(%d, %d) is %v", a, b, worse(a, b))
+			}
+		}
+	}
+	if worse(exitFailed, exitUnavailable) || worse(exitUnavailable, exitFailed) {
+		t.Error("of two failures the first one counts")
+	}
+}
+
+// TestPace holds that what passes has the rate, and that whoever waits can be stopped.
+func TestPace(t *testing.T) {
+	p := &pace{rate: 1 << 20}
+	begin := time.Now()
+	for range 6 {
+		if err := p.pass(t.Context(), 32<<10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(begin); took < 150*time.Millisecond { // the last passes when the five before it are through
+		t.Errorf("192 KiB passed in %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := p.pass(t.Context(), 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.pass(ctx, 1); err == nil {
+		t.Error("it did not wait")
+	}
+	for code, want := range map[string]float64{"8/20": 2.5, "1/1": 1, "": 1, "20/8": 1, "0/3": 1} {
+		if got := growthOf(code); got != want {
+			t.Errorf("the growth of %q is %v", code, got)
+		}
+	}
+}
