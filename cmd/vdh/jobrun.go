@@ -218,7 +218,7 @@ func (r *jobRun) report() error {
 func (r *jobRun) do(ctx context.Context, name string, verb func(context.Context, *app) error) stepResult {
 	var out bytes.Buffer
 	a := newApp(strings.NewReader(""), &out, r.stderr)
-	a.storePath, a.limit, a.json, a.told, a.quiet, a.verbose = r.job.Store, r.job.limit, true, !r.json, r.quiet, r.verbose
+	a.storePath, a.limit, a.json, a.told, a.quiet, a.verbose = r.job.Store, r.job.limit, true, !r.json, r.quiet || r.json, r.verbose
 	begin := time.Now()
 	err := verb(ctx, a)
 	if closeErr := a.close(); err == nil {
@@ -234,11 +234,19 @@ func (r *jobRun) do(ctx context.Context, name string, verb func(context.Context,
 			res.summary = res.lines[len(res.lines)-1]
 		}
 	}
-	if res.err != nil {
-		r.failed(name, res.code, res.err)
+	if res.err != nil && !(name == "prune" && res.code == exitRedundancy && !res.waits()) {
+		r.failed(name, res.code, res.err) // members that were away are told by the next prune
 	}
 	r.sayStep(name, &res, time.Since(begin))
 	return res
+}
+
+// waits reports whether members wait for the user's word before they do what a prune has told them.
+func (s *stepResult) waits() bool {
+	var w struct {
+		Fragments int64 `json:"waiting_fragments"`
+	}
+	return json.Unmarshal(s.summary, &w) != nil || w.Fragments > 0
 }
 
 // typeOf returns the type of a JSON line.

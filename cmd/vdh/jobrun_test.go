@@ -14,81 +14,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
 )
-
-// tables reads the tables [[job]] of a config file.
-func tables(t *testing.T, text string) ([]*job, error) {
-	t.Helper()
-	var file map[string]any
-	if err := toml.Unmarshal([]byte(text), &file); err != nil {
-		t.Fatal(err)
-	}
-	return jobsOf(file["job"])
-}
-
-func TestJobsOf(t *testing.T) {
-	jobs, err := tables(t, `[[job]]
-name = "srv"
-paths = ["/srv"]
-keep-daily = 7
-keep-yearly = "all"
-keep-within = "1y6m"
-check = "14d"
-schedule = "mon-fri 02:00"
-until = "06:00"
-limit = "2MiB"
-hook-timeout = "90s"
-[[job]]
-name = "swarm-1"
-store = "swarm"
-paths = ["/srv"]
-`)
-	if err != nil || len(jobs) != 2 {
-		t.Fatal(jobs, err)
-	}
-	j := jobs[0]
-	if p := j.policy; p == nil || p.Daily != 7 || p.Yearly != -1 || p.Within.Months != 6 || j.checkDays != 14 || *j.until != 360 ||
-		j.limit != 2<<20 || j.hookTimeout != 90*time.Second || j.delay != usualRandomWait {
-		t.Errorf("%+v", j)
-	}
-	if jobs[1].policy != nil || jobs[1].checkDays != 0 || jobs[1].calendar != nil || jobs[1].until != nil {
-		t.Errorf("%+v", jobs[1])
-	}
-	const good = "[[job]]\nname = \"a\"\npaths = [\"/srv\"]\n"
-	for text, want := range map[string]string{
-		good + "keepdaily = 1":                    "[[job]] a: keepdaily: there is no such key",
-		good + "[job.keep]\ndaily = 1":            "[[job]] a: keep",
-		good + good:                               "two jobs of this name",
-		"[[job]]\npaths = [\"/srv\"]":             "[[job]] number 1: name",
-		"[[job]]\nname = \"../a\"\npaths=[\"/\"]": "name: want letters",
-		"[[job]]\nname = \"a\"":                   "paths: say what",
-		"[[job]]\nname = \"a\"\npaths=[\"srv\"]":  "give the whole path",
-		good + "store = \"archive\"":              "store \"archive\"",
-		good + "metrics-file = \"x.prom\"":        "metrics-file",
-		good + "exclude-file = [\"x\"]":           "give the whole path",
-		good + "keep-daily = -7":                  "keep-daily: want",
-		good + "keep-daily = 1.5":                 "keep-daily: want",
-		good + "keep-within = \"x\"":              "keep-within",
-		good + "check = \"1h\"":                   "check \"1h\"",
-		good + "check = \"99y\"":                  "check \"99y\"",
-		good + "schedule = \"daily\"":             "schedule \"daily\"",
-		good + "until = \"6\"":                    "until \"6\"",
-		good + "limit = \"fast\"":                 "limit \"fast\"",
-		good + "random-delay = \"x\"":             "random-delay",
-		good + "hook-timeout = \"0s\"":            "hook-timeout",
-		good + "ping = \"hc-ping.com/x\"":         "ping: want",
-		good + "ping = \"file:///etc/passwd\"":    "ping: want",
-		"[job]\nname = \"a\"":                     "two brackets",
-		"job = 3":                                 "two brackets",
-		"job = [3]":                               "number 1",
-	} {
-		if jobs, err := tables(t, text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, %v; want %q", text, jobs, err, want)
-		}
-	}
-}
 
 // A monitor is a service that jobs ping.
 type monitor struct {
@@ -385,29 +311,17 @@ func TestWorse(t *testing.T) {
 	}
 }
 
-// TestPace holds that what passes has the rate, and that whoever waits can be stopped.
-func TestPace(t *testing.T) {
-	p := &pace{rate: 1 << 20}
-	begin := time.Now()
-	for range 6 {
-		if err := p.pass(t.Context(), 32<<10); err != nil {
-			t.Fatal(err)
-		}
+// TestJobInterrupted holds that whoever stops a job by a signal gets its exit code, and that it is told all the same.
+func TestJobInterrupted(t *testing.T) {
+	w := newWorkbench(t, "post = \"echo $VDH_JOB_STATUS $VDH_JOB_CODE >> DIR/hooks\"\n")
+	fillTree(t, filepath.Join(w.dir, "tree"), 3, 1<<20)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, steps := w.run(ctx); r.code != exitInterrupted || len(steps) != 3 || r.state.Ended.IsZero() {
+		t.Errorf("code %d: %v, %+v", r.code, steps, r.state)
 	}
-	if took := time.Since(begin); took < 150*time.Millisecond { // the last passes when the five before it are through
-		t.Errorf("192 KiB passed in %v", took)
+	if b, err := os.ReadFile(filepath.Join(w.dir, "hooks")); err != nil || string(b) != "failed 130\n" {
+		t.Errorf("the hook wrote %q, %v", b, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if err := p.pass(t.Context(), 1<<30); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.pass(ctx, 1); err == nil {
-		t.Error("it did not wait")
-	}
-	for code, want := range map[string]float64{"8/20": 2.5, "1/1": 1, "": 1, "20/8": 1, "0/3": 1} {
-		if got := growthOf(code); got != want {
-			t.Errorf("the growth of %q is %v", code, got)
-		}
-	}
+	w.pings(t, "POST /uuid/fail")
 }
