@@ -136,7 +136,7 @@ func (a *app) check(ctx context.Context, names []string, f checkFlags) error {
 		}
 		a.keepProofs(ctx, &r)
 		r.proofs.askNames(ctx)
-	} else if a.disk != nil && (readData || !r.found.OK()) {
+	} else if a.disk != nil && (f.readData || !r.found.OK()) {
 		a.keepProofs(ctx, &r)
 	}
 	return a.reportCheck(&r)

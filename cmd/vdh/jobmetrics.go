@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// A metric is a name, what it says, and a line for each set of labels. All are gauges.
-type metric struct {
+// A jobMetric is a name, what it says, and a line for each set of labels. All are gauges.
+type jobMetric struct {
 	name, help string
 	lines      []string
 }
 
 // add adds a line. Labels are names and values in turn.
-func (m *metric) add(value float64, labels ...string) {
+func (m *jobMetric) add(value float64, labels ...string) {
 	var in []string
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	for i := 0; i < len(labels); i += 2 {
@@ -27,7 +27,7 @@ func (m *metric) add(value float64, labels ...string) {
 }
 
 // when adds a line for a moment, if there was one.
-func (m *metric) when(t time.Time, labels ...string) {
+func (m *jobMetric) when(t time.Time, labels ...string) {
 	if !t.IsZero() {
 		m.add(float64(t.Unix()), labels...)
 	}
@@ -41,16 +41,16 @@ type rememberedJob struct {
 
 // jobMetrics writes what is remembered of jobs as Prometheus' text format has it.
 func jobMetrics(jobs []rememberedJob) []byte {
-	began := &metric{name: "vdh_job_last_start_timestamp_seconds", help: "When the job last began."}
-	ended := &metric{name: "vdh_job_last_end_timestamp_seconds", help: "When the job last ended."}
-	success := &metric{name: "vdh_job_last_success_timestamp_seconds", help: "When the job last ended with exit code 0."}
-	seconds := &metric{name: "vdh_job_last_duration_seconds", help: "How long the last run of the job took."}
-	code := &metric{name: "vdh_job_last_exit_code", help: "The exit code of the last run of the job."}
-	damaged := &metric{name: "vdh_job_damaged_parts", help: "Parts of the contents in which the check of the job has found damage."}
-	files := &metric{name: "vdh_job_snapshot_files", help: "Files in the newest snapshot of the job."}
-	bytes := &metric{name: "vdh_job_snapshot_bytes", help: "Bytes of files in the newest snapshot of the job."}
-	read := &metric{name: "vdh_job_snapshot_read_bytes", help: "Bytes that were read from files for it."}
-	added := &metric{name: "vdh_job_snapshot_added_bytes", help: "Bytes that the store grew by."}
+	began := &jobMetric{name: "vdh_job_last_start_timestamp_seconds", help: "When the job last began."}
+	ended := &jobMetric{name: "vdh_job_last_end_timestamp_seconds", help: "When the job last ended."}
+	success := &jobMetric{name: "vdh_job_last_success_timestamp_seconds", help: "When the job last ended with exit code 0."}
+	seconds := &jobMetric{name: "vdh_job_last_duration_seconds", help: "How long the last run of the job took."}
+	code := &jobMetric{name: "vdh_job_last_exit_code", help: "The exit code of the last run of the job."}
+	damaged := &jobMetric{name: "vdh_job_damaged_parts", help: "Parts of the contents in which the check of the job has found damage."}
+	files := &jobMetric{name: "vdh_job_snapshot_files", help: "Files in the newest snapshot of the job."}
+	bytes := &jobMetric{name: "vdh_job_snapshot_bytes", help: "Bytes of files in the newest snapshot of the job."}
+	read := &jobMetric{name: "vdh_job_snapshot_read_bytes", help: "Bytes that were read from files for it."}
+	added := &jobMetric{name: "vdh_job_snapshot_added_bytes", help: "Bytes that the store grew by."}
 	for _, j := range jobs {
 		l := []string{"job", j.name}
 		began.when(j.Began, l...)
@@ -69,7 +69,7 @@ func jobMetrics(jobs []rememberedJob) []byte {
 		}
 	}
 	var b strings.Builder
-	for _, m := range append([]*metric{began, ended, success, seconds, code, damaged, files, bytes, read, added}, snapshotMetrics(jobs)...) {
+	for _, m := range append([]*jobMetric{began, ended, success, seconds, code, damaged, files, bytes, read, added}, snapshotMetrics(jobs)...) {
 		if len(m.lines) > 0 {
 			fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n%s\n", m.name, m.help, m.name, strings.Join(m.lines, "\n"))
 		}
@@ -78,9 +78,9 @@ func jobMetrics(jobs []rememberedJob) []byte {
 }
 
 // snapshotMetrics are those that a node has as well, of all snapshots; here they are of the newest of each job.
-func snapshotMetrics(jobs []rememberedJob) []*metric {
-	at := &metric{name: "vdh_snapshot_last_timestamp_seconds", help: "When the newest snapshot of a path was made."}
-	unreadable := &metric{name: "vdh_snapshot_last_unreadable_files", help: "Files that could not be read for the newest snapshot of a path."}
+func snapshotMetrics(jobs []rememberedJob) []*jobMetric {
+	at := &jobMetric{name: "vdh_snapshot_last_timestamp_seconds", help: "When the newest snapshot of a path was made."}
+	unreadable := &jobMetric{name: "vdh_snapshot_last_unreadable_files", help: "Files that could not be read for the newest snapshot of a path."}
 	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j rememberedJob) bool { return j.Kept == nil })
 	slices.SortStableFunc(jobs, func(a, b rememberedJob) int { return b.Kept.Time.Compare(a.Kept.Time) })
 	seen := map[[3]string]bool{} // Prometheus refuses a file that says something twice
@@ -94,7 +94,7 @@ func snapshotMetrics(jobs []rememberedJob) []*metric {
 			}
 		}
 	}
-	return []*metric{at, unreadable}
+	return []*jobMetric{at, unreadable}
 }
 
 // writeMetrics writes the file for Prometheus' node exporter, about all jobs that name it.

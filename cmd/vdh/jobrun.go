@@ -219,6 +219,9 @@ func (r *jobRun) do(ctx context.Context, name string, verb func(context.Context,
 	var out bytes.Buffer
 	a := newApp(strings.NewReader(""), &out, r.stderr)
 	a.storePath, a.limit, a.json, a.told, a.quiet, a.verbose = r.job.Store, r.job.limit, true, !r.json, r.quiet || r.json, r.verbose
+	if name == "backup" {
+		a.patience = defaultPatience
+	}
 	begin := time.Now()
 	err := verb(ctx, a)
 	if closeErr := a.close(); err == nil {
