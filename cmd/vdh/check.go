@@ -47,9 +47,6 @@ touched (part, path, offset, length, snapshots) for each block, and one of "type
 read_data, read_part, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder
 store_records and store_damaged. In a swarm, without --read-data, there is a line of "type":"short"
 with score, part, path, proven, need and total for each block below the threshold (at most 1000), and
-read_data, read_part, snapshots, files, blocks, bytes_read, damaged, seconds, and for a folder
-store_records and store_damaged. In a swarm, without --read-data, there is a line of "type":"short"
-with score, part, path, proven, need and total for each block below the threshold (at most 1000), and
 the one of "type":"summary" also has proven (blocks), unproven, read_instead, not_downloaded (bytes),
 above (how many blocks have how many), below_threshold, weakest (score, path, present, need, total)
 and members (id, name, false, lacking, silent, without).`,

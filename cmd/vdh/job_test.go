@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +79,29 @@ paths = ["/srv"]
 			t.Errorf("%q: %v, %v; want %q", text, jobs, err, want)
 		}
 	}
+}
+
+// TestRunLines holds what vdh run and vdh schedule print with --json against their help.
+func TestRunLines(t *testing.T) {
+	w := newWorkbench(t, "keep-last = 1\npre = \"true\"\npost = \"false\"\nschedule = \"02:00\"\n")
+	fillTree(t, filepath.Join(w.dir, "tree"), 3, 1<<20)
+	d := newLineDoc(t)
+	if r, steps := w.run(t.Context()); r.step != "post" || len(steps) != 7 {
+		t.Errorf("failed in %q: %v", r.step, steps)
+	}
+	d.check("run", w.out.String())
+
+	w.out.Reset()
+	a := newApp(strings.NewReader(""), &w.out, &w.errs)
+	if code := a.execute(t.Context(), []string{"schedule", "--print", "--json"}); code != exitOK {
+		t.Errorf("exit code %d: %s", code, w.errs.String())
+	}
+	a.json = true
+	if err := a.saySchedule(scheduledLine{Job: "srv", By: "cron", Where: []string{"line"}, Next: time.Now(), Removed: true}); err != nil {
+		t.Error(err)
+	}
+	if err := a.close(); err != nil {
+		t.Error(err)
+	}
+	d.check("schedule", w.out.String())
 }

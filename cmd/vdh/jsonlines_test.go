@@ -20,6 +20,7 @@ import (
 // withoutLines are verbs whose standard output has no lines of JSON, and why.
 var withoutLines = map[string]string{
 	"init": "it shows words to a person", "recover": "as init", "cat": "bytes of a file", "dump": "an archive",
+	"run": "TestRunLines sees its lines", "schedule": "as run",
 	"man": "pages; TestMan sees its lines", "demo": "TestDemo sees its line", "mount": "it shows files", "node": "its log is on standard error",
 	"completion": "for a shell", "bash": "for a shell", "zsh": "for a shell", "fish": "for a shell", "powershell": "for a shell",
 }
@@ -238,7 +239,7 @@ func TestJSONLines(t *testing.T) {
 	r.serving(folder)
 
 	r.doc.unseen(map[string]string{
-		"check":  "store_records store_damaged",
+		"check":  "read_part store_records store_damaged",
 		"repair": "last_error", "sweep": "last_error", "node scrub": "last_error",
 		"prune": "paused_until confirm_from", "swarm simulate": "oracle_bytes oracle_ratio oracle_ratio_all",
 	})

@@ -32,9 +32,10 @@ The exit code is that of the first step that failed; 3 or 4 if nothing worse hap
 5 if the window ended, and 6 if the job was running already.
 
 With --json, one line of "type":"step" for each step with job, step (pre, backup, forget, prune,
-check, post, on-failure), code, seconds, error, and summary, the JSON line that the verb of that name
-has; the lines of "type":"damage" of a check; and one of "type":"job" with job, status (ok,
-incomplete, stopped, running, failed), code, step, error, score, seconds.`,
+check, post, on-failure), code, seconds, error, and summary, which is a line as vdh backup, as vdh
+prune or as vdh check has it; lines of "type":"damage", as vdh check has them; and one of
+"type":"job" with job, status (ok, incomplete, stopped, running, failed), code, step, error, score,
+seconds.`,
 		Example: `  vdh run
   vdh run srv
   vdh run --due`,

@@ -33,8 +33,8 @@ line of a crontab looks every hour whether the job should have run. Timers of a 
 user is logged in; loginctl enable-linger makes it always.
 
 With --json, one line of "type":"scheduled" for each job with job, by (systemd or cron), where
-(files, or the line), next, and removed if it was; with --print, one of "type":"unit" with name and text for
-each file, and one of "type":"cron" with text.`,
+(files, or the line), next, and removed if it was; with --print, one of "type":"unit" with name and
+text for each file, and one of "type":"cron" with text.`,
 		Example: `  vdh schedule
   vdh schedule --print
   vdh schedule --remove srv`,
