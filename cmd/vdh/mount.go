@@ -119,6 +119,9 @@ func (a *app) mount(ctx context.Context, name, dir string, f mountFlags) error {
 	} else {
 		var n *named
 		if n, err = a.openForLong(ctx, name); err == nil {
+			_, err = n.lookup(ctx)
+		}
+		if err == nil {
 			cfg.Tree, cfg.Path = n.tree, n.path
 			line.Score, line.Path = scoreText(n.tree.Ref.Score), rawName(n.path)
 		}
