@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"ventidhash/dhash"
+	"ventidhash/snapshot"
 	"ventidhash/venti"
 )
 
@@ -112,9 +114,31 @@ func (k provens) write(dir string) error {
 	return err
 }
 
-// keepProofs notes what a check has proven, and forgets what is not in the catalog any more. It is no failure of the
-// check if that cannot be.
+// keepProofs notes what a check has proven.
 func (a *app) keepProofs(ctx context.Context, r *checkReport) {
+	found := provens{}
+	for i, least := range r.leastOf() {
+		found[r.snaps[i].Score] = lastProof{r.begin, least}
+	}
+	a.noteProofs(ctx, func([]snapshot.Snapshot) provens { return found })
+}
+
+// keepRound notes that the contents of all snapshots that there were at a time have been read since, part by part.
+func (a *app) keepRound(ctx context.Context, since time.Time) {
+	a.noteProofs(ctx, func(all []snapshot.Snapshot) provens {
+		found := provens{}
+		for _, s := range all {
+			if !s.Time.After(since) {
+				found[s.Score] = lastProof{since, 0}
+			}
+		}
+		return found
+	})
+}
+
+// noteProofs adds what was found of the snapshots of the catalog to what is known, and forgets what is not in it any more.
+// It is no failure of a check if that cannot be.
+func (a *app) noteProofs(ctx context.Context, found func([]snapshot.Snapshot) provens) {
 	err := func() error {
 		at, err := a.where()
 		if err != nil {
@@ -131,9 +155,7 @@ func (a *app) keepProofs(ctx context.Context, r *checkReport) {
 				now[s.Score] = p
 			}
 		}
-		for i, least := range r.leastOf() {
-			now[r.snaps[i].Score] = lastProof{r.begin, least}
-		}
+		maps.Copy(now, found(all))
 		return now.write(dir)
 	}()
 	if err != nil && !isReadOnly(err) {
@@ -156,7 +178,7 @@ func (r *checkReport) leastOf() map[int]int {
 		return r.proofs.leastOf(len(r.snaps), r.found.Damaged)
 	}
 	out := map[int]int{}
-	if r.readData {
+	if r.readData && r.part.of == 0 {
 		for i := range r.snaps {
 			out[i] = 0
 		}

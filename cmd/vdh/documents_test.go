@@ -39,7 +39,7 @@ var notRun = map[string]string{
 	"go run ./cmd/vdh demo": "TestDemo runs it",
 	"go test ./...":         "it is what runs this test",
 
-	"vdh schedule":           "it changes the timers or the crontab of whoever runs the test; vdh schedule --print shows the same",
+	"vdh schedule": "it changes the timers or the crontab of whoever runs the test; vdh schedule --print shows the same",
 
 	"vdh swarm simulate --members 1000 --years 1": "half a minute; TestScripts/simulate has a smaller swarm",
 }

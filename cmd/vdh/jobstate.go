@@ -58,10 +58,11 @@ type keptSnapshot struct {
 
 // A checkState says which parts of the contents are to be read next.
 type checkState struct {
-	Parts int       `json:"parts"`         // in which the contents are divided
-	Next  int       `json:"next"`          // from 0 on
-	Last  time.Time `json:"last,omitzero"` // when a part was last read
-	Bad   []int     `json:"bad,omitempty"` // parts in which damage was found, which are read each time until there is none
+	Parts int       `json:"parts"`          // in which the contents are divided
+	Next  int       `json:"next"`           // from 0 on
+	Last  time.Time `json:"last,omitzero"`  // when a part was last read
+	First time.Time `json:"first,omitzero"` // when the first part was last read
+	Bad   []int     `json:"bad,omitempty"`  // parts in which damage was found, which are read each time until there is none
 }
 
 // due returns the parts that are to be read now so that all are read in so many days: those with damage first, then one
@@ -93,7 +94,23 @@ func (c *checkState) done(now time.Time, part int, whole bool) {
 	}
 	if part == c.Next {
 		c.Next, c.Last = (c.Next+1)%c.Parts, now
+		if part == 0 {
+			c.First = now
+		}
 	}
+}
+
+// whole returns since when all contents have been read, and were whole, if with this part they are; else zero. It is to be
+// asked before done.
+func (c *checkState) whole(now time.Time, part int) time.Time {
+	others := slices.ContainsFunc(c.Bad, func(p int) bool { return p != part })
+	switch {
+	case part != c.Next || part != c.Parts-1 || others:
+		return time.Time{}
+	case part == 0:
+		return now
+	}
+	return c.First
 }
 
 // jobFolder returns the folder of what is remembered of jobs, which it makes.

@@ -29,13 +29,21 @@ func TestCheckTurns(t *testing.T) {
 	} {
 		var c checkState
 		last := map[int]time.Time{}
-		read := 0
+		read, rounds := 0, 0
 		var now time.Time
 		for i := range 2000 {
 			now = night(i)
 			for _, part := range c.due(now, days) {
 				last[part] = now
 				read++
+				if since := c.whole(now, part); !since.IsZero() {
+					rounds++
+					for part := range days {
+						if at, ok := last[part]; !ok || at.Before(since) {
+							t.Fatalf("%s: part %d was read last at %v, and all since %v", name, part, at, since)
+						}
+					}
+				}
 				c.done(now, part, true)
 			}
 			if i == 0 {
@@ -51,9 +59,39 @@ func TestCheckTurns(t *testing.T) {
 		if len(last) != days {
 			t.Errorf("%s: %d parts were read", name, len(last))
 		}
+		if want := read/days - 1; rounds < want {
+			t.Errorf("%s: %d rounds of %d parts, of %d read", name, rounds, days, read)
+		}
 		if most := now.Sub(begin).Hours()/24*2 + 2; float64(read) > most {
 			t.Errorf("%s: %d parts were read in %v", name, read, now.Sub(begin))
 		}
+	}
+}
+
+// TestWholeRound: while a part has damage, no round is whole.
+func TestWholeRound(t *testing.T) {
+	day := func(n int) time.Time { return time.Unix(1_800_000_000, 0).AddDate(0, 0, n) }
+	c := checkState{Parts: 3}
+	for i, s := range []struct {
+		part  int
+		whole bool
+		since int // 0: nothing is said
+	}{
+		{0, true, 0}, {1, true, 0}, {2, true, 1}, // days 1 to 3
+		{0, true, 0}, {1, false, 0}, {2, true, 0}, {1, true, 0}, // days 4 to 7: part 1 is read once more, and whole
+		{0, true, 0}, {1, true, 0}, {2, true, 8},
+	} {
+		want := time.Time{}
+		if s.since > 0 {
+			want = day(s.since)
+		}
+		if got := c.whole(day(i+1), s.part); !got.Equal(want) {
+			t.Errorf("day %d: %v, want %v", i+1, got, want)
+		}
+		c.done(day(i+1), s.part, s.whole)
+	}
+	if c = (checkState{Parts: 1}); !c.whole(day(5), 0).Equal(day(5)) {
+		t.Error("one part is all")
 	}
 }
 

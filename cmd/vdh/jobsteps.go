@@ -97,7 +97,14 @@ func (r *jobRun) checkParts(ctx context.Context) {
 	c := &r.state.Check
 	for _, part := range c.due(time.Now(), r.job.checkDays) {
 		f := checkFlags{part: partFlag{part + 1, r.job.checkDays}}
-		res := r.do(ctx, "check", func(ctx context.Context, a *app) error { return a.check(ctx, nil, f) })
+		whole := c.whole(time.Now(), part)
+		res := r.do(ctx, "check", func(ctx context.Context, a *app) error {
+			err := a.check(ctx, nil, f)
+			if err == nil && !whole.IsZero() {
+				a.keepRound(ctx, whole)
+			}
+			return err
+		})
 		var s checkSummary
 		if res.summary == nil || json.Unmarshal(res.summary, &s) != nil {
 			return // it did not come to its end
