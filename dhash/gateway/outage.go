@@ -88,6 +88,9 @@ func (g *Gateway) swarmOf(members int) int {
 	}
 }
 
+// usual returns the code of blocks that are not vital in the swarm as it was at its largest.
+func (g *Gateway) usual() dhash.Code { return g.cfg.Code(max(1, g.swarmOf(0)), false) }
+
 // goesOn reports whether anything can still come of a block.
 func (g *Gateway) goesOn(ctx context.Context) bool {
 	g.mu.Lock()
@@ -176,7 +179,7 @@ func (g *Gateway) probe(ctx context.Context, s venti.Score, since time.Time) pro
 			heard <- err == nil
 		})
 	}
-	o.last = probed{members: min(probeMax, known), need: g.cfg.Code(max(1, known), false).Need}
+	o.last = probed{members: min(probeMax, known), need: g.usual().Need}
 	for range members {
 		if <-heard {
 			o.last.answers++

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/placement"
 	"ventidhash/venti"
@@ -100,6 +102,41 @@ func TestOutageWhilePut(t *testing.T) {
 			t.Errorf("%d fragments were sent for 20", n)
 		}
 		mustGet(t, g, s, block)
+	})
+}
+
+// TestOutageOfVital holds that a vital block, for which few members would do, waits for the swarm as the others do.
+func TestOutageOfVital(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(20)
+		var away atomic.Bool
+		left := swarm.ids[:5]
+		g := swarm.open(t, waits, func(c *gateway.Config) {
+			c.Code = func(_ int, vital bool) dhash.Code {
+				if vital {
+					return dhash.Code{Need: 4, Total: 20}
+				}
+				return dhash.Code{Need: 8, Total: 20}
+			}
+			c.Absent = func(id dhash.ID) bool { return away.Load() && !slices.Contains(left, id) }
+		})
+		mustPut(t, g, ventitest.Random(1, 50_000))
+		swarm.set(gone, swarm.ids[5:]...)
+		away.Store(true)
+		go func() {
+			time.Sleep(10 * time.Minute)
+			away.Store(false)
+		}()
+		swarm.later(10*time.Minute, good)
+		if _, err := g.PutVital(t.Context(), ventitest.Random(2, 50_000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if rep := g.Report(); rep.Blocks != 2 || rep.Below != 0 || rep.Fragments != 40 {
+			t.Errorf("%+v", rep)
+		}
 	})
 }
 

@@ -92,10 +92,13 @@ func (p *putting) attempt() error {
 	return err
 }
 
-// cutOff reports whether fewer fragments are held than there should be, and members did not answer who are not known to be
-// absent.
+// cutOff reports whether fewer fragments are held than there should be because members cannot be reached: they did not
+// answer, or fewer hold one than it takes to bring any other block back, for which vital ones wait too.
 func (p *putting) cutOff() bool {
-	return p.g.cfg.Wait > 0 && p.silent && p.stored() < p.enc.Code.Threshold()
+	if p.g.cfg.Wait == 0 || p.stored() >= p.enc.Code.Threshold() {
+		return false
+	}
+	return p.silent || p.stored() < p.g.usual().Need
 }
 
 // stored returns how many fragments count as held, with regard to failure domains.
