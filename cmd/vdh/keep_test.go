@@ -61,8 +61,8 @@ func (r *trial) becomes(score, what string, patience time.Duration, ok func(safe
 // nobody is left who was there when the snapshot was stored. It is readable all the time, and in the end all of it is there.
 func TestReplaced(t *testing.T) {
 	members, pause := 12, 4*time.Second
-	if testing.Short() {
-		t.Skip("takes most of a minute")
+	if testing.Short() || raced {
+		t.Skip("takes most of a minute, and with the race detector minutes")
 	}
 	r := newTrial(t, members, dhash.Code{Need: 4, Total: 10}, nil, brisk()...)
 	dir := r.source(1, 2<<20)

@@ -22,8 +22,8 @@ const ownNetwork = "VDH_TEST_OWN_NETWORK"
 // TestRoaming has a machine back up and restore that loses its network, and comes back with another address: as a client
 // of the swarm, and through its own node.
 func TestRoaming(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
+	if testing.Short() || raced {
+		t.Skip("takes a minute, and with the race detector minutes")
 	}
 	part := os.Getenv(ownNetwork)
 	if part == "" {
