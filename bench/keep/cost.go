@@ -12,15 +12,17 @@ import (
 )
 
 const (
-	together  = 5       // members that are lost: with fewer, hardly a block is at the threshold
-	sizeNoise = 1 << 30 // bytes of the set noise
-	slowdown  = 1.2     // times that a restore may take while repairs go on
+	together  = 5                // members that are lost: with fewer, hardly a block is at the threshold
+	sizeNoise = 1 << 30          // bytes of the set noise
+	slowdown  = 1.2              // times that a restore may take while repairs go on
+	lostGrace = 30 * time.Second // of the members that are lost
+	lostSweep = 15 * time.Second // sweeping thousands of blocks every 3 s takes both processors
 )
 
 // lost measures what it takes to make up for lost members, and how much that slows a restore.
 func (b *bench) lost(ctx context.Context) (err error) {
 	const name = "lost"
-	p, err := b.open(ctx, briskGrace, briskSweep, b.rate)
+	p, err := b.open(ctx, lostGrace, lostSweep, b.rate)
 	if err != nil {
 		return err
 	}
@@ -63,7 +65,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*briskGrace {
+		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*lostGrace {
 			break
 		}
 		if err := harness.Sleep(ctx, 50*time.Millisecond); err != nil {
@@ -95,7 +97,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		"a member with 1 GiB: %.0f s, %s read, %s written", c.Repair.Made, c.Repair.HandedOff, took.Seconds(), mib(read),
 		mib(written), took.Seconds()*part/together, mib(int64(float64(read)*part/together)),
 		mib(int64(float64(written)*part/together)))
-	if err := harness.Sleep(ctx, 2*briskGrace); err != nil { // until it is quiet
+	if err := harness.Sleep(ctx, 2*lostGrace); err != nil { // until it is quiet
 		return err
 	}
 	m, quiet, err := p.restore(ctx)
