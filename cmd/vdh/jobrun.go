@@ -61,6 +61,9 @@ type jobLine struct {
 // run runs the job, if it is due where due is set. An error says that nothing was done and nobody was told; what fails
 // later is in r.code.
 func (r *jobRun) run(ctx context.Context, due bool) error {
+	if s, err := loadJob(r.dir, r.job.Name); due && err == nil && !r.job.isDue(time.Now(), s) {
+		return nil // also while it runs: that it takes for hours is not to be told every hour
+	}
 	unlock, err := lockFile(filepath.Join(r.dir, r.job.Name+".lock"), false)
 	if errors.Is(err, errRunning) {
 		r.code, r.step, r.reason = exitRunning, "", "it is running already"
@@ -108,21 +111,19 @@ func (r *jobRun) work(ctx context.Context) {
 
 // finish remembers how it went, and tells whoever is to know.
 func (r *jobRun) finish(ctx context.Context) error {
-	s := r.state
-	remember := func() {
+	s, before := r.state, r.state.Success
+	ended := func() {
 		s.Ended = time.Now().UTC().Round(0)
 		s.Seconds, s.Code, s.Step = s.Ended.Sub(s.Began).Seconds(), r.code, r.step
 		if r.code == exitOK {
 			s.Success = s.Ended
 		}
-		if err := s.save(r.dir, r.job.Name); err != nil {
-			r.failed("state", exitFailed, err)
-		}
+		r.remember()
 	}
-	remember()
+	ended()
 	if r.job.Post != "" && r.hookStep(ctx, "post", r.job.Post) != nil {
-		s.Success = r.before()
-		remember()
+		s.Success = before
+		ended()
 	}
 	if r.job.OnFailure != "" && r.status() != "ok" && r.status() != "stopped" {
 		r.hookStep(ctx, "on-failure", r.job.OnFailure)
@@ -138,14 +139,6 @@ func (r *jobRun) finish(ctx context.Context) error {
 	}
 	r.tell(ctx, end, r.text())
 	return r.report()
-}
-
-// before returns when the job last succeeded before this run.
-func (r *jobRun) before() time.Time {
-	if r.state.Success.Before(r.state.Began) {
-		return r.state.Success
-	}
-	return time.Time{}
 }
 
 // failed notes that a step ended with an exit code, unless a worse one is noted.
@@ -303,6 +296,18 @@ func (r *jobRun) hookStep(ctx context.Context, name, command string) error {
 	return res.err
 }
 
+// maxVariable bounds the texts in the environment of a hook, in bytes: Linux starts no program with a longer one than
+// 128 KiB.
+const maxVariable = 32 << 10
+
+// variableText cuts off a text that is too long for a variable, and takes out what cannot be in one.
+func variableText(text string) string {
+	if len(text) > maxVariable {
+		text = strings.ToValidUTF8(text[:maxVariable], "")
+	}
+	return strings.ReplaceAll(text, "\x00", "")
+}
+
 // variables returns what a hook finds in its environment.
 func (r *jobRun) variables(hook string) []string {
 	vars := map[string]any{"NAME": r.job.Name, "HOOK": hook, "STORE": r.job.Store, "HOST": r.job.host(), "PATHS": strings.Join(r.job.Paths, "\n")}
@@ -316,7 +321,7 @@ func (r *jobRun) variables(hook string) []string {
 	}
 	var env []string
 	for name, v := range vars {
-		env = append(env, "VDH_JOB_"+name+"="+strings.ReplaceAll(fmt.Sprint(v), "\x00", ""))
+		env = append(env, "VDH_JOB_"+name+"="+variableText(fmt.Sprint(v)))
 	}
 	if exe, err := os.Executable(); err == nil {
 		env = append(env, "VDH_JOB_PROGRAM="+exe)

@@ -166,6 +166,10 @@ func TestWindow(t *testing.T) {
 		for w.stored() < 12<<20 && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
+		dir, err := jobFolder()
+		if s, e := loadJob(dir, "srv"); err != nil || e != nil || s.Unfinished.IsZero() {
+			t.Errorf("if it were killed now, nothing would say that it has stored a part: %+v, %v, %v", s, err, e)
+		}
 		cancel(errWindow)
 	}()
 	r, steps := w.run(ctx)
@@ -324,4 +328,56 @@ func TestJobInterrupted(t *testing.T) {
 		t.Errorf("the hook wrote %q, %v", b, err)
 	}
 	w.pings(t, "POST /uuid/fail")
+}
+
+// TestPostFails holds that a hook that fails behind all does not make it forgotten when the job last went well.
+func TestPostFails(t *testing.T) {
+	w := newWorkbench(t, "post = \"test ! -e DIR/bad\"\n")
+	fillTree(t, filepath.Join(w.dir, "tree"), 1, 1<<10)
+	r, _ := w.run(t.Context())
+	well := r.state.Success
+	if r.code != exitOK || well.IsZero() {
+		t.Fatal(r.outcome())
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "bad"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ = w.run(t.Context()); r.code != exitFailed || r.step != "post" || !r.state.Success.Equal(well) {
+		t.Errorf("it failed in %q, and went well last at %v, not %v", r.step, r.state.Success, well)
+	}
+}
+
+// TestHookText holds that a hook is started however much there is to tell.
+func TestHookText(t *testing.T) {
+	w := newWorkbench(t, "")
+	a := newApp(strings.NewReader(""), &w.out, &w.errs)
+	r := &jobRun{app: a, job: w.job, state: &jobState{Began: time.Now()}, code: exitFailed, reason: strings.Repeat("\u00fc", 1<<20) + "\x00"}
+	r.said.WriteString("x" + strings.Repeat("\u00fc", 1<<20))
+	const ask = `test ${#VDH_JOB_SUMMARY} -gt 10000 && printf %s "$VDH_JOB_SUMMARY" | iconv -f utf-8 -t utf-8 > /dev/null`
+	if err := r.hookStep(t.Context(), "on-failure", ask); err != nil {
+		t.Errorf("%v; %.1000s", err, w.errs.String())
+	}
+}
+
+// TestDueBeside holds that a run that is not due is none, also while the job runs: a crontab asks every hour.
+func TestDueBeside(t *testing.T) {
+	w := newWorkbench(t, "schedule = \"hourly\"\n")
+	dir, err := jobFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lockFile(filepath.Join(dir, "srv.lock"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	for began, code := range map[time.Time]int{time.Now(): exitOK, time.Now().AddDate(0, 0, -1): exitRunning} {
+		if err := (&jobState{Version: jobStateVersion, Began: began.UTC().Round(0)}).save(dir, "srv"); err != nil {
+			t.Fatal(err)
+		}
+		r := &jobRun{app: newApp(strings.NewReader(""), &w.out, &w.errs), job: w.job, dir: dir, ping: newPinger("")}
+		if err := r.run(t.Context(), true); err != nil || r.code != code {
+			t.Errorf("begun at %v: code %d, %v; want %d", began, r.code, err, code)
+		}
+	}
 }

@@ -34,7 +34,7 @@ type jobState struct {
 
 	Kept *keptSnapshot `json:"kept,omitempty"` // the newest snapshot
 
-	Unfinished time.Time `json:"unfinished,omitzero"` // since when no backup came to its end
+	Unfinished time.Time `json:"unfinished,omitzero"` // since when no backup came to its end, be it that one is under way
 	Unpruned   bool      `json:"unpruned,omitempty"`  // something was forgotten since the last prune
 	Pruned     time.Time `json:"pruned,omitzero"`
 

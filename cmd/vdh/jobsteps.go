@@ -20,8 +20,12 @@ const (
 	unfinishedFor = 14 * 24 * time.Hour
 )
 
-// backup makes the snapshot.
+// backup makes the snapshot. That it is under way is remembered before it begins, since it may be killed.
 func (r *jobRun) backup(ctx context.Context) {
+	if r.state.Unfinished.IsZero() {
+		r.state.Unfinished = r.state.Began
+	}
+	r.remember()
 	res := r.do(ctx, "backup", func(ctx context.Context, a *app) error { return a.backup(ctx, r.job.Paths, r.job.backup()) })
 	var s struct {
 		backupSummary
@@ -30,9 +34,6 @@ func (r *jobRun) backup(ctx context.Context) {
 		Tags  any      `json:"tags"`
 	}
 	if res.summary == nil {
-		if r.state.Unfinished.IsZero() {
-			r.state.Unfinished = r.state.Began
-		}
 		return
 	}
 	_ = json.Unmarshal(res.summary, &s) // our own, but for names that are no text
@@ -43,6 +44,14 @@ func (r *jobRun) backup(ctx context.Context) {
 		k.Store = swarmWord
 	}
 	r.state.Kept, r.state.Unfinished = k, time.Time{}
+	r.remember()
+}
+
+// remember writes down how far the job has come.
+func (r *jobRun) remember() {
+	if err := r.state.save(r.dir, r.job.Name); err != nil {
+		r.failed("state", exitFailed, err)
+	}
 }
 
 // forgetAndPrune thins out the job's snapshots and gives back what they used. Prune waits for as long as another job has
