@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"ventidhash/dhash/sim/years"
+	"ventidhash/snapshot"
 	"ventidhash/snapshot/archive"
 	"ventidhash/snapshot/retain"
 )
@@ -266,5 +268,26 @@ func (a *app) jobs() ([]*job, error) {
 			}
 		}
 	}
+	if err := rivals(value); err != nil {
+		return nil, usage{fmt.Errorf("config %s: %w", name, err)}
+	}
 	return value, nil
+}
+
+// rivals returns an error if a job would forget what another one keeps: if both make snapshots of the same host and paths
+// in one store, its rules decide about all of them.
+func rivals(jobs []*job) error {
+	for _, j := range jobs {
+		for _, o := range jobs {
+			if j.policy == nil || reflect.DeepEqual(j.policy, o.policy) || !j.sameStore(o) ||
+				slices.ContainsFunc(o.Tags, func(tag string) bool { return slices.Contains(j.policy.Tags, tag) }) {
+				continue
+			}
+			if ofJob(j.host(), archive.Clean(j.Paths))(snapshot.Snapshot{Host: o.host(), Paths: archive.Clean(o.Paths)}) {
+				return fmt.Errorf("[[job]] %s: it would forget what job %s keeps of the same paths in the same store; "+
+					"give both the same keep rules, or have %s keep a tag that %s gives (keep-tag)", j.Name, o.Name, j.Name, o.Name)
+			}
+		}
+	}
+	return nil
 }

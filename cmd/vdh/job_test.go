@@ -105,3 +105,28 @@ func TestRunLines(t *testing.T) {
 	}
 	d.check("schedule", w.out.String())
 }
+
+// TestRivals holds that no job forgets what another one keeps.
+func TestRivals(t *testing.T) {
+	const one = "[[job]]\nname = \"nightly\"\npaths = [\"/srv\", \"/etc/\"]\nkeep-daily = 7\n"
+	const two = "[[job]]\nname = \"byhand\"\npaths = [\"/etc\", \"/srv\"]\ntag = [\"hand\"]\n"
+	for text, ok := range map[string]bool{
+		one:                                       true,
+		one + two:                                 false,
+		two + one:                                 false,
+		one + two + "keep-daily = 7\n":            true,
+		one + two + "keep-daily = 8\n":            false,
+		one + "keep-tag = [\"hand\"]\n" + two:     true,
+		one + two + "store = \"/mnt/usb\"\n":      true,
+		one + two + "host = \"elsewhere\"\n":      true,
+		one + strings.Replace(two, "srv", "s", 1): true,
+	} {
+		jobs, err := tables(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rivals(jobs); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "job byhand keeps") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
