@@ -39,7 +39,7 @@ text for each file, and one of "type":"cron" with text.`,
   vdh schedule --print
   vdh schedule --remove srv`,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.newScheduling(names, remove)
+			s, err := a.newScheduling(names, remove, cmd.Flags().Changed("store"))
 			if err != nil {
 				return err
 			}
@@ -56,10 +56,13 @@ text for each file, and one of "type":"cron" with text.`,
 	return cmd
 }
 
+// storeVariable names the store, as --store does.
+const storeVariable = "VDH_STORE"
+
 // A scheduling is what is needed to install jobs.
 type scheduling struct {
 	program string   // to run
-	env     []string // that it needs to find its files, as NAME=VALUE, sorted
+	env     []string // that it needs to find its files, as NAME=VALUE
 	host    string
 	jobs    []*job
 	names   []string // of those that were asked for; empty for all
@@ -67,16 +70,26 @@ type scheduling struct {
 	units   string   // folder of them
 }
 
-func (a *app) newScheduling(names []string, remove bool) (*scheduling, error) {
+// newScheduling finds out what is needed. stored says that the store was named by a flag, so that the jobs are to have it
+// as well.
+func (a *app) newScheduling(names []string, remove, stored bool) (*scheduling, error) {
 	s := &scheduling{host: archive.Hostname(), names: names, root: os.Getuid() == 0, units: "/etc/systemd/system"}
 	var err error
 	if s.program, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "VDH_STORE"} {
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"} {
 		if v := os.Getenv(name); v != "" {
 			s.env = append(s.env, name+"="+v)
 		}
+	}
+	if store := a.storePath; store != "" && (stored || os.Getenv(storeVariable) != "") {
+		if store != swarmWord { // seen from where the jobs will run, another folder would have a name like ./store
+			if store, err = filepath.Abs(store); err != nil {
+				return nil, err
+			}
+		}
+		s.env = append(s.env, storeVariable+"="+store)
 	}
 	if text := s.program + strings.Join(s.env, ""); strings.Contains(text, "\n") {
 		return nil, fmt.Errorf("a newline in %q fits into no line", text)
@@ -207,6 +220,9 @@ func (a *app) scheduleUnits(ctx context.Context, s *scheduling, remove bool) err
 	}
 	if remove {
 		return a.removeUnits(ctx, s, ctl)
+	}
+	if strings.ContainsAny(s.program, `"'\`) {
+		return fmt.Errorf("systemd runs no program with a quote or a backslash in its path; move %s elsewhere", printable(s.program))
 	}
 	if err := os.MkdirAll(s.units, 0o755); err != nil {
 		return err

@@ -105,17 +105,13 @@ func (s *scheduling) cronLine(j *job) string {
 // cronQuote writes a word for the shell, in a crontab, where a percent sign is a newline unless a backslash is before it.
 // Quotes of the shell would keep that backslash, so there are none around it.
 func cronQuote(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-=:,+@", r)
-	}
 	var b strings.Builder
-	for _, r := range word {
-		switch {
-		case plain(r):
-			b.WriteRune(r)
-		default:
-			b.WriteString(`\` + string(r))
+	for _, c := range []byte(word) {
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80 || strings.IndexByte("/._-=:,+@", c) >= 0
+		if !plain {
+			b.WriteByte('\\')
 		}
+		b.WriteByte(c)
 	}
 	return b.String()
 }
