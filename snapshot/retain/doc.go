@@ -15,8 +15,9 @@
 // when the clocks are set back is two.
 //
 // Whatever the rules say, these are kept, and are counted by no rule: what was made to be shared, and what a policy
-// cannot place, which is a snapshot without a time or one from the future. So is the newest of each group that is neither.
-// A policy without a rule decides nothing: it is an error.
+// cannot place, which is a snapshot without a time or one from the future. So is the newest of each group that is neither,
+// and the newest of which no file was unreadable: on a disk that fails, each night reads less. A policy without a rule
+// decides nothing: it is an error.
 //
 // The caller forgets; nothing here does. The laws of it: each snapshot gets one verdict, a plan of what a plan keeps keeps
 // all of it, and no verdict depends on the clock but that on the future.

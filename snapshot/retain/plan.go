@@ -91,6 +91,10 @@ func decide(now time.Time, all []Verdict, p Policy) {
 		return
 	}
 	counted[0].keep("newest")
+	whole := func(v *Verdict) bool { return v.Snapshot.Incomplete == 0 }
+	if i := slices.IndexFunc(counted, whole); i > 0 {
+		counted[i].keep("newest that lacks nothing")
+	}
 	since := p.Within.Before(counted[0].Snapshot.Time.In(p.zone()))
 	for _, v := range counted {
 		if p.Within != (Span{}) && v.Snapshot.Time.After(since) {

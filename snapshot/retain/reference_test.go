@@ -30,6 +30,11 @@ func kept(now time.Time, list []snapshot.Snapshot, s snapshot.Snapshot, p retain
 	if s.Score == newest.Score {
 		return true
 	}
+	if s.Incomplete == 0 && !slices.ContainsFunc(group, func(o snapshot.Snapshot) bool {
+		return o.Incomplete == 0 && snapshot.Compare(o, s) > 0
+	}) {
+		return true
+	}
 	if w := p.Within; w != (retain.Span{}) {
 		days := w.Days + 7*w.Weeks
 		since := newest.Time.In(zone).AddDate(-w.Years, -w.Months, -days).Add(-time.Hour * time.Duration(w.Hours))

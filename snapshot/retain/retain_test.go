@@ -140,6 +140,25 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// TestUnreadable: of a disk that fails more is unreadable every night, and what was whole is not forgotten for it.
+func TestUnreadable(t *testing.T) {
+	var list []snapshot.Snapshot
+	for i := range 6 {
+		s := at(now.AddDate(0, 0, -i))
+		s.Incomplete = uint64(max(0, 3-i))
+		list = append(list, s)
+	}
+	groups, err := retain.Plan(now, list, retain.Policy{Last: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range groups[0].Verdicts {
+		if v.Keep != (i == 0 || i == 3) {
+			t.Errorf("number %d, with %d files unreadable: keep is %v %q", i, v.Snapshot.Incomplete, v.Keep, v.Why)
+		}
+	}
+}
+
 func TestGroups(t *testing.T) {
 	a, b, c, d := at(now), at(now.Add(-1)), at(now.Add(-2)), at(now.Add(-3))
 	a.Paths, b.Paths = []string{"/b", "/a"}, []string{"/a", "/b"}
@@ -248,6 +267,7 @@ func random(r *rand.Rand, zones []*time.Location) ([]snapshot.Snapshot, retain.P
 		s := at(when, fmt.Sprint(i))
 		s.Host = []string{"g", "h"}[r.IntN(2)]
 		s.Share = r.IntN(20) == 0
+		s.Incomplete = uint64(max(0, r.IntN(4)-2))
 		s.Tags = [][]string{nil, {"a"}, {"x", "b"}}[r.IntN(3)]
 		if r.IntN(40) == 0 {
 			s.Time = time.Time{}
