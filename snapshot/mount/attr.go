@@ -24,7 +24,7 @@ func attr(out *fuse.Attr, ino uint64, e *vac.Dir, bytes int64) {
 	switch e.Type {
 	case vac.File:
 		out.Size = uint64(e.Size)
-		out.Blocks = uint64(bytes+blockSize-1) / blockSize
+		out.Blocks = (uint64(bytes) + blockSize - 1) / blockSize
 	case vac.Symlink:
 		out.Size = uint64(len(e.Target))
 	case vac.CharDevice, vac.BlockDevice:

@@ -42,11 +42,11 @@ func snapshotOf(t *vac.Tree) snapshot.Snapshot {
 }
 
 // newest returns the snapshot that is mounted, or the newest one.
-func (d *directory) newest(f *fileSystem) *snapshot.Snapshot {
+func (d *directory) newest(ctx context.Context, f *fileSystem) *snapshot.Snapshot {
 	if !d.isFolder() {
 		return &d.of.snap
 	}
-	top, err := f.shelf.folders(f.ctx)
+	top, err := f.shelf.folders(ctx)
 	if err != nil {
 		return nil
 	}

@@ -234,10 +234,12 @@ func (f *fileSystem) Readlink(cancel <-chan struct{}, in *fuse.InHeader) ([]byte
 }
 
 // StatFs says how much there is: what the newest snapshot holds, and no room for more.
-func (f *fileSystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+func (f *fileSystem) StatFs(cancel <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	ctx, done := f.begin(cancel)
+	defer done()
 	const block = 4096
 	*out = fuse.StatfsOut{Bsize: block, Frsize: block, NameLen: 255}
-	s := f.table.find(0).newest(f)
+	s := f.table.find(0).newest(ctx, f)
 	if s != nil {
 		out.Blocks = (s.Bytes + block - 1) / block
 		out.Files = s.Files + s.Dirs

@@ -1,12 +1,15 @@
 package mount
 
 import (
+	"bytes"
 	"context"
+	"math"
 	"testing"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"ventidhash/snapshot"
 	"ventidhash/snapshot/vac"
 	"ventidhash/venti"
 	"ventidhash/venti/seal"
@@ -127,5 +130,79 @@ func TestListings(t *testing.T) {
 	get(&directory{}, 5000)
 	if s.size != 5000 || s.lru.Len() != 1 {
 		t.Errorf("%d bytes in %d listings are kept, not the one that is too large", s.size, s.lru.Len())
+	}
+}
+
+// A stuck list answers once, and then no more until whoever asks gives up.
+type stuck struct{ asked int }
+
+func (s *stuck) List(ctx context.Context) ([]snapshot.Snapshot, error) {
+	if s.asked++; s.asked == 1 {
+		return []snapshot.Snapshot{{Time: time.Now(), Bytes: 1 << 20}}, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s *stuck) Open(context.Context, snapshot.Snapshot) (*vac.Tree, error) {
+	panic("nothing is opened")
+}
+
+// A list that does not come keeps nobody for longer than the mount's patience, df included.
+func TestStuckList(t *testing.T) {
+	list := &stuck{}
+	f, err := newFileSystem(t.Context(), Config{Dir: "x", Snapshots: list, Patience: 50 * time.Millisecond}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.shelf.read = time.Time{}
+	done := make(chan fuse.StatfsOut, 1)
+	go func() {
+		var out fuse.StatfsOut
+		f.StatFs(nil, &fuse.InHeader{NodeId: fuse.FUSE_ROOT_ID}, &out)
+		done <- out
+	}()
+	select {
+	case out := <-done:
+		if list.asked != 2 || out.Blocks != 256 {
+			t.Errorf("asked %d times, %d blocks", list.asked, out.Blocks)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for ever")
+	}
+}
+
+// A snapshot may say that a file is as long as numbers go, and its end is read as any other.
+func TestLongest(t *testing.T) {
+	tr := treeOf(t)
+	s, err := seal.New(seal.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFileSystem(t.Context(), Config{Dir: "x", Tree: tr}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail := ventitest.Random(1, 1000)
+	sink := tree.NewSink(tr.Source().Store(), s, nil)
+	w := tree.NewWriter(t.Context(), sink, tree.Files())
+	if _, err := w.Write(tail); err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := w.Close()
+	if err != nil || leaf.Depth != 0 {
+		t.Fatal(leaf, err)
+	}
+	rows := venti.AppendUint([]byte{1, 1, 2}, uint64(math.MaxInt64-len(tail))<<1) // a hole and a leaf, as venti/tree/FORMAT.md has them
+	rows = venti.AppendRef(venti.AppendUint(rows, uint64(len(tail))<<1|1), leaf.Top)
+	ref, err := sink.PutPointer(t.Context(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := venti.Entry{Top: ref, Depth: 1, Size: math.MaxInt64}
+	d := &vac.Dir{Name: "long", Type: vac.File, Size: e.Size, Sparse: true, Content: vac.Content{Kind: vac.Stream, Stream: e}}
+	got, err := f.read(t.Context(), 1, f.table.find(0), d, e.Size-int64(len(tail)), make([]byte, 4096))
+	if err != nil || !bytes.Equal(got, tail) {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

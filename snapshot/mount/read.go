@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -99,7 +100,7 @@ func (f *fileSystem) read(ctx context.Context, id uint64, d *directory, e *vac.D
 	if e.Type != vac.File || off >= e.Size || off < 0 {
 		return nil, nil
 	}
-	end := min(off+int64(len(buf)), e.Size)
+	end := min(behind(off, int64(len(buf))), e.Size)
 	t, err := f.tree(ctx, d)
 	if err != nil {
 		return nil, err
@@ -120,6 +121,10 @@ func (f *fileSystem) read(ctx context.Context, id uint64, d *directory, e *vac.D
 	}
 	return nil, nil
 }
+
+// behind returns the offset n behind off, or the last that there is: a snapshot may say that a file is as long as
+// numbers go.
+func behind(off, n int64) int64 { return off + min(n, math.MaxInt64-off) }
 
 // slot calls fn when one of the slots is free.
 func (f *fileSystem) slot(ctx context.Context, slots chan struct{}, fn func() error) error {
@@ -202,7 +207,7 @@ func (r *reader) plan(ctx context.Context, t *vac.Tree, e *vac.Dir, s span) (now
 		r.asked = s.to
 	}
 	r.next = max(s.to, 1)
-	if s.from < r.known.from || min(s.to+aheadBytes, e.Size) > r.known.to {
+	if s.from < r.known.from || min(behind(s.to, aheadBytes), e.Size) > r.known.to {
 		if err := r.learn(ctx, t, e, s); err != nil {
 			return nil, nil, err
 		}
@@ -212,7 +217,7 @@ func (r *reader) plan(ctx context.Context, t *vac.Tree, e *vac.Dir, s span) (now
 		case l.Off+l.Len <= s.from:
 		case l.Off < s.to:
 			now = append(now, l)
-		case r.forwards && l.Off >= r.asked && l.Off < s.to+aheadBytes:
+		case r.forwards && l.Off >= r.asked && l.Off < behind(s.to, aheadBytes):
 			ahead = append(ahead, l)
 			r.asked = l.Off + l.Len
 		}
@@ -222,7 +227,7 @@ func (r *reader) plan(ctx context.Context, t *vac.Tree, e *vac.Dir, s span) (now
 
 // learn finds out which leaves lie from s on, as far as two windows of what is fetched ahead reach; mu is held.
 func (r *reader) learn(ctx context.Context, t *vac.Tree, e *vac.Dir, s span) error {
-	to := s.to + 2*aheadBytes
+	to := behind(s.to, 2*aheadBytes)
 	var found []tree.Block
 	err := leaves(ctx, t, e, max(s.from-near, 0), func(b tree.Block) bool {
 		if b.Off < to {
