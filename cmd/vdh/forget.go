@@ -32,9 +32,9 @@ each host and list of paths apart. --keep-daily 7 keeps the newest snapshot of e
 days that have one; if there are fewer such days, it keeps the oldest snapshot as well. Weeks are
 those of ISO 8601, and all is by the clock of this machine. --keep-within is a time before the newest
 snapshot: 1y6m, 2w, 7d or 36h, where m is a month. A number may be "all". The newest snapshot of each
-host and list of paths is always kept, the newest of which every file could be read as well, and so is
-what vdh share made and what has a time to come. --host, --path and --tag leave all other snapshots
-out of it. With --dry-run each snapshot is listed, with the reasons for which it is kept.
+host and list of paths is always kept, the newest of which every file could be read as well, and so
+is what vdh share made and what has a time to come. --host, --path and --tag leave all others out of
+it. With --dry-run each snapshot is listed, with the reasons for which it is kept.
 
 With --json, one line of "type":"forgotten" each with the fields of vdh snapshots; and with --keep
 flags one of "type":"kept" for each that is kept, with these fields and why, a list of reasons.`,
