@@ -47,13 +47,14 @@
 //
 // # Swarm
 //
-//	go run ./bench/swarm [-members 24] [-sets noise,go,thumbs] [-runs 1] [-scale 1] [-dir DIR]
+//	go run ./bench/swarm [-members 24] [-sets noise,go,thumbs,small] [-runs 1] [-scale 1] [-dir DIR]
 //
 // builds vdh, starts a swarm of members that are processes of this machine and talk over TCP on 127.0.0.1, and measures
 // it: members with nothing to do, a start, a backup of one small file, and for each data set, in a swarm of its own, a
 // backup by a client process, a restore to an empty folder, and a restore after 30 % of the members were killed. With the
 // noise it does both also while a member hangs (SIGSTOP). Each restore is compared with its source, attributes included.
-// Go's tree is also kept in a store of this machine, for the ratio. What it needs is about 10 GB and five minutes;
+// Go's tree is also kept in a store of this machine, for the ratio. With the 50,000 small files it measures nights in which
+// nothing changed: vdh run, with a store of this machine and with the swarm. What it needs is about 10 GB and five minutes;
 // -scale 0.05 shows in two whether everything works.
 //
 // All members share this machine's processors and its disk with the client, so that a speed says what the whole swarm

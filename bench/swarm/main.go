@@ -33,12 +33,12 @@ type options struct {
 }
 
 // kinds are the data sets of this benchmark.
-var kinds = []dataset.Kind{dataset.Noise, dataset.Go, dataset.Thumbs}
+var kinds = []dataset.Kind{dataset.Noise, dataset.Go, dataset.Thumbs, dataset.Small}
 
 func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("swarm", flag.ContinueOnError)
 	f.IntVar(&o.members, "members", 24, "members of the swarm")
-	sets := f.String("sets", "noise,go,thumbs", "data sets; none measures what needs no data")
+	sets := f.String("sets", "noise,go,thumbs,small", "data sets; none measures what needs no data")
 	f.IntVar(&o.runs, "runs", 1, "how often each set is measured; medians are printed")
 	scale := f.Float64("scale", 1, "how large the sets are: 0.1 is a tenth, for a trial")
 	f.StringVar(&o.dir, "dir", "", "work in a new folder below this one (default the system's temporary folder)")

@@ -29,6 +29,9 @@ const lossPercent = 30
 
 // set measures one data set in a swarm of its own: put, get, and get without some of the members.
 func (b *bench) set(ctx context.Context, set dataset.Set) (err error) {
+	if set.Kind == dataset.Small {
+		return b.night(ctx, set)
+	}
 	p, err := b.open(ctx)
 	if err != nil {
 		return err
