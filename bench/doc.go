@@ -69,7 +69,7 @@
 //
 // builds vdh, and shows with swarms of processes, each member at another port of 127.0.0.1, that a swarm keeps itself. Its
 // members do in seconds what others do in hours: they sweep every 3 s, and one that is silent for 15 s is gone (a minute
-// where something is to happen before that; 15 s and 30 s where much is lost). All blocks have code 8/20, vital ones 4/20. What it needs is about 3 GB and
+// where something is to happen before that; both a minute where much is lost). All blocks have code 8/20, vital ones 4/20. What it needs is about 3 GB and
 // seven minutes with -scale 0.05; -scale 1 is all of Go's tree, and snapshots of noise that let each member hold 1 GiB, for
 // which 45 GB of disk are needed.
 //

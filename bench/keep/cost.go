@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	together  = 5                // members that are lost: with fewer, hardly a block is at the threshold
-	sizeNoise = 1 << 30          // bytes of the set noise
-	slowdown  = 1.2              // times that a restore may take while repairs go on
-	lostGrace = 30 * time.Second // of the members that are lost
-	lostSweep = 15 * time.Second // sweeping thousands of blocks every 3 s takes both processors
+	together  = 5           // members that are lost: with fewer, hardly a block is at the threshold
+	sizeNoise = 1 << 30     // bytes of the set noise
+	slowdown  = 1.2         // times that a restore may take while repairs go on
+	lostGrace = time.Minute // of the members that are lost
+	lostSweep = time.Minute // sweeping thousands of blocks every 3 or 15 s takes both processors
 )
 
 // lost measures what it takes to make up for lost members, and how much that slows a restore.
@@ -56,7 +56,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if _, _, err := p.becomes(ctx, time.Minute, func(s safety) bool { return s.short() > 0 }); err != nil {
+	if _, _, err := p.becomes(ctx, 2*lostSweep, func(s safety) bool { return s.short() > 0 }); err != nil {
 		return err
 	}
 	begun := time.Now()
