@@ -248,7 +248,10 @@ func TestRefresh(t *testing.T) {
 	// A list that cannot be read leaves what there was; a snapshot that leaves the list leaves the folders.
 	list, _ := s.List(t.Context())
 	s.set(list, unix.EIO)
-	time.Sleep(1100 * time.Millisecond) // beyond what is kept of the list
+	eventually(t, "the list is asked for, and cannot be read", func() bool {
+		readAll(t, m.at("ids", one.String(), dir, "f"), []byte("one"))
+		return s.failed() > 0
+	})
 	readAll(t, m.at("ids", one.String(), dir, "f"), []byte("one"))
 	s.set(list[1:], nil)
 	eventually(t, "the forgotten one is gone", func() bool { _, err := os.Stat(m.at("ids", one.String())); return os.IsNotExist(err) })

@@ -130,10 +130,11 @@ type shelf struct {
 	store venti.Store
 	t     testing.TB
 
-	mu   sync.Mutex // protects the following
-	list []snapshot.Snapshot
-	refs map[venti.Score]venti.Ref
-	fail error
+	mu    sync.Mutex // protects the following
+	list  []snapshot.Snapshot
+	refs  map[venti.Score]venti.Ref
+	fail  error
+	fails int // how often fail was returned
 }
 
 func newShelf(t testing.TB, store venti.Store) *shelf {
@@ -158,7 +159,17 @@ func (s *shelf) set(list []snapshot.Snapshot, fail error) {
 func (s *shelf) List(context.Context) ([]snapshot.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fail != nil {
+		s.fails++
+	}
 	return slices.Clone(s.list), s.fail
+}
+
+// failed returns how often the list could not be read.
+func (s *shelf) failed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fails
 }
 
 func (s *shelf) Open(ctx context.Context, snap snapshot.Snapshot) (*vac.Tree, error) {
