@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // where the machine has no time zones
 )
 
 func mustCalendar(t *testing.T, text string) calendar {
@@ -22,7 +23,7 @@ func mustZone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	z, err := time.LoadLocation(name)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	return z
 }

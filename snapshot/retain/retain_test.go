@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // where the machine has no time zones
 
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/retain"
@@ -36,7 +37,7 @@ func zone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	z, err := time.LoadLocation(name)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	return z
 }
