@@ -113,13 +113,17 @@ func (a *app) copy(ctx context.Context, names []string, f *copyFlags) (err error
 	return c.run(ctx, snaps)
 }
 
+// ends returns which the two stores are.
+func (c *copying) ends() (from, to location, err error) {
+	if from, err = c.where(); err == nil {
+		to, err = c.to.where()
+	}
+	return from, to, err
+}
+
 // apart returns an error if the two stores are one.
 func (c *copying) apart() error {
-	from, err := c.where()
-	if err != nil {
-		return err
-	}
-	to, err := c.to.where()
+	from, to, err := c.ends()
 	if err != nil {
 		return err
 	}

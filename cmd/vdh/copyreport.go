@@ -71,11 +71,7 @@ type copySummary struct {
 
 // report says what a copy did.
 func (c *copying) report(r transfer.Report, held *redundancy) error {
-	from, err := c.where()
-	if err != nil {
-		return err
-	}
-	to, err := c.to.where()
+	from, to, err := c.ends()
 	if err != nil {
 		return err
 	}
