@@ -29,16 +29,11 @@ keep-daily = 14
 
 // night measures a night in which nothing has changed: vdh run after vdh run, with all that a job does by default.
 func (b *bench) night(ctx context.Context, set dataset.Set) (err error) {
-	p, err := b.open(ctx)
+	p, source, err := b.filled(ctx, set)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	source := filepath.Join(p.dir, "data")
-	harness.Say("%s: making the data", set.Kind)
-	if err := set.Make(ctx, source); err != nil {
-		return err
-	}
 	config := filepath.Join(p.client(), "config", "vdh", "config.toml")
 	text := fmt.Sprintf(jobs, source, filepath.Join(p.dir, "store"))
 	if err := errors.Join(os.MkdirAll(filepath.Dir(config), 0o700), os.WriteFile(config, []byte(text), 0o600)); err != nil {

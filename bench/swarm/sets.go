@@ -32,16 +32,11 @@ func (b *bench) set(ctx context.Context, set dataset.Set) (err error) {
 	if set.Kind == dataset.Small {
 		return b.night(ctx, set)
 	}
-	p, err := b.open(ctx)
+	p, source, err := b.filled(ctx, set)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	source := filepath.Join(p.dir, "data")
-	harness.Say("%s: making the data", set.Kind)
-	if err := set.Make(ctx, source); err != nil {
-		return err
-	}
 	if set.Kind == dataset.Noise { // many bytes, few files
 		defer os.RemoveAll(source)
 	}
@@ -74,6 +69,19 @@ func (b *bench) set(ctx context.Context, set dataset.Set) (err error) {
 		return m.local(ctx, whole)
 	}
 	return nil
+}
+
+// filled opens a place and makes the data in it. Close it in the end.
+func (b *bench) filled(ctx context.Context, set dataset.Set) (p *place, source string, err error) {
+	if p, err = b.open(ctx); err != nil {
+		return nil, "", err
+	}
+	source = filepath.Join(p.dir, "data")
+	harness.Say("%s: making the data", set.Kind)
+	if err := set.Make(ctx, source); err != nil {
+		return nil, "", errors.Join(err, p.close())
+	}
+	return p, source, nil
 }
 
 // measured is one run of one data set.
