@@ -188,7 +188,7 @@ type mounted struct {
 	cat *catalog.Catalog
 
 	mu   sync.Mutex // protects the following
-	head catalog.Head
+	head venti.Head
 	list []snapshot.Snapshot
 }
 

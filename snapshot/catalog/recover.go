@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"ventidhash/venti"
 )
 
 // The files of a catalog beside lock and blocks.
@@ -52,7 +54,7 @@ func (e *HeadError) Unwrap() error { return e.Err }
 
 // Head returns the head in place, its signature checked, or ErrNoHead. A head that is damaged, of another owner, or gone
 // while the one before it is still there, is a *HeadError.
-func (c *Catalog) Head() (Head, error) {
+func (c *Catalog) Head() (venti.Head, error) {
 	h, err := c.loadHead(headName)
 	if err == nil {
 		return h, nil
@@ -60,45 +62,40 @@ func (c *Catalog) Head() (Head, error) {
 	_, prevErr := c.loadHead(prevName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && errors.Is(prevErr, fs.ErrNotExist):
-		return Head{}, ErrNoHead
+		return venti.Head{}, ErrNoHead
 	case errors.Is(err, fs.ErrNotExist):
 		if h, err := c.loadHead(headName); err == nil {
 			return h, nil // the first two updates came between the two looks
 		}
 		err = corruptf("the head of the catalog is gone")
-	case !isCorrupt(err):
-		return Head{}, err
+	case !errors.Is(err, venti.ErrCorrupt):
+		return venti.Head{}, err
 	}
 	e := &HeadError{Name: filepath.Join(c.cfg.Dir, headName), Err: err}
 	if prevErr == nil {
 		e.Prev = filepath.Join(c.cfg.Dir, prevName)
 	}
-	return Head{}, e
-}
-
-func isCorrupt(err error) bool {
-	var e *corruptError
-	return errors.As(err, &e)
+	return venti.Head{}, e
 }
 
 // loadHead reads one of the files that hold a head, checks it, and that it is the owner's.
-func (c *Catalog) loadHead(name string) (Head, error) {
+func (c *Catalog) loadHead(name string) (venti.Head, error) {
 	b, err := os.ReadFile(filepath.Join(c.cfg.Dir, name))
 	if err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
-	h, err := ParseHead(b)
+	h, err := venti.ParseHead(b)
 	if err == nil {
-		err = h.of(c.cfg.Owner)
+		err = ofOwner(h, c.cfg.Owner)
 	}
 	if err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
 	return h, nil
 }
 
 // replaceHead makes next the head and old, unless zero, the one before. The lock is held.
-func (c *Catalog) replaceHead(old, next Head) error {
+func (c *Catalog) replaceHead(old, next venti.Head) error {
 	if old.Sequence > 0 {
 		if err := writeFile(filepath.Join(c.cfg.Dir, prevName), old.Append(nil)); err != nil {
 			return err
@@ -115,23 +112,23 @@ func (c *Catalog) replaceHead(old, next Head) error {
 // leads to, from the copies and the store, and stores all of it in cfg.Store if there is one. A damaged head in place is
 // kept aside as head.bad. Where a good head is in place, only one of a higher sequence may follow it; anything else is
 // ErrOldHead, unless it is the same.
-func Recover(ctx context.Context, cfg Config, head []byte) (h Head, err error) {
+func Recover(ctx context.Context, cfg Config, head []byte) (h venti.Head, err error) {
 	c, err := newCatalog(cfg)
 	if err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
-	if h, err = ParseHead(head); err == nil {
-		err = h.of(cfg.Owner)
+	if h, err = venti.ParseHead(head); err == nil {
+		err = ofOwner(h, cfg.Owner)
 	}
 	if err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
 	unlock, err := lock(ctx, cfg.Dir)
 	if err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 
@@ -140,19 +137,19 @@ func Recover(ctx context.Context, cfg Config, head []byte) (h Head, err error) {
 	switch {
 	case errors.Is(err, ErrNoHead), errors.As(err, &damaged):
 	case err != nil:
-		return Head{}, err
+		return venti.Head{}, err
 	case old == h:
 		return h, nil
 	case old.Sequence >= h.Sequence:
-		return Head{}, fmt.Errorf("%w: %d is here, %d was given", ErrOldHead, old.Sequence, h.Sequence)
+		return venti.Head{}, fmt.Errorf("%w: %d is here, %d was given", ErrOldHead, old.Sequence, h.Sequence)
 	}
 	b := newBlocks(&cfg)
 	if _, _, err := c.read(ctx, b, h.Score); err != nil {
-		return Head{}, err
+		return venti.Head{}, err
 	}
 	if cfg.Store != nil {
 		if err := b.putUsed(ctx); err != nil {
-			return Head{}, err
+			return venti.Head{}, err
 		}
 	}
 	if damaged != nil {
@@ -161,7 +158,7 @@ func Recover(ctx context.Context, cfg Config, head []byte) (h Head, err error) {
 			err = writeFile(filepath.Join(cfg.Dir, badName), bad)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return Head{}, err
+			return venti.Head{}, err
 		}
 	}
 	return h, c.replaceHead(old, h)

@@ -166,7 +166,7 @@ func TestRecoverRefuses(t *testing.T) {
 	noCatalog := cfg.Owner.SignHead(5, ref.Score, one.Time)
 
 	for name, c := range map[string]struct {
-		head catalog.Head
+		head venti.Head
 		want error
 	}{
 		"older": {one, catalog.ErrOldHead}, "another of the same sequence": {rival, catalog.ErrOldHead},

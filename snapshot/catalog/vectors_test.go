@@ -122,9 +122,9 @@ func TestIdentityVectors(t *testing.T) {
 func TestHeadVectors(t *testing.T) {
 	for _, c := range cases(t, "head.txt") {
 		b := unhex(t, c["head"])
-		h, err := catalog.ParseHead(b)
+		h, err := venti.ParseHead(b)
 		if c["expect"] != "ok" {
-			if !errors.Is(err, venti.ErrCorrupt) || h != (catalog.Head{}) {
+			if !errors.Is(err, venti.ErrCorrupt) || h != (venti.Head{}) {
 				t.Errorf("%s: got %+v, %v", c["case"], h, err)
 			}
 			continue
@@ -221,7 +221,7 @@ func FuzzHead(f *testing.F) {
 	}
 	o := ownerOf(f, make([]byte, 32))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if h, err := catalog.ParseHead(b); err == nil && !bytes.Equal(h.Append(nil), b) {
+		if h, err := venti.ParseHead(b); err == nil && !bytes.Equal(h.Append(nil), b) {
 			t.Fatalf("%x was accepted, and is encoded as %x", b, h.Append(nil))
 		}
 		if len(b) < 48 {
@@ -229,7 +229,7 @@ func FuzzHead(f *testing.F) {
 		}
 		sec := int64(number(b[40:48]) >> 1)
 		made := o.SignHead(number(b), venti.Score(b[8:40]), time.Unix(sec, 0))
-		h, err := catalog.ParseHead(made.Append(nil))
+		h, err := venti.ParseHead(made.Append(nil))
 		if made.Sequence == 0 || made.Score.IsZero() {
 			if err == nil {
 				t.Fatalf("accepted %+v", made)
