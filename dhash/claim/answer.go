@@ -51,6 +51,8 @@ const (
 	TooEarly     Reason = 8 // a confirmation before its time
 	NothingWaits Reason = 9 // a confirmation of a statement that does not wait here
 	TooMany      Reason = 10
+	HandedOver   Reason = 11 // the owner has handed over to another, who alone speaks for its claims
+	BadHeir      Reason = 12 // the heir has handed over to this very owner, or taken over from too many
 	PausedStart  Reason = 16 // the lender was away and has not been back for long
 	PausedClock  Reason = 17
 	PausedRoster Reason = 18
@@ -82,6 +84,10 @@ func (r Reason) String() string {
 		return "no such statement waits here"
 	case TooMany:
 		return "too many statements wait for a confirmation"
+	case HandedOver:
+		return "the owner has handed over to another, who alone speaks for its claims"
+	case BadHeir:
+		return "the heir has handed over to this very owner, or has taken over from too many"
 	case PausedStart:
 		return "the member has not been up for long enough to give anything up"
 	case PausedClock:
@@ -94,7 +100,7 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason %d", byte(r))
 }
 
-func (r Reason) known() bool { return r <= TooMany || r >= PausedStart && r <= PausedMarker }
+func (r Reason) known() bool { return r <= BadHeir || r >= PausedStart && r <= PausedMarker }
 
 // An Answer is what a lender says to a statement. Times are by its clock, in whole seconds.
 type Answer struct {
@@ -108,7 +114,7 @@ type Answer struct {
 	// Fragments and Bytes are what the statement released; of one that waits, what it would release; else 0.
 	Fragments, Bytes int64
 
-	// Claims and ClaimBytes are what the owner still has here.
+	// Claims and ClaimBytes are what the owner still has here; of a hand-over, what the heir has.
 	Claims, ClaimBytes int64
 
 	// Waiting are the owner's statements that wait here for a confirmation, by number.

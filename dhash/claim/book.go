@@ -16,7 +16,12 @@ type Book struct {
 
 	// Since is when the term that runs began: with the last heartbeat; or when the book was opened, because the owner was
 	// not known or its book was lost; or when the lender came back after having been away for too long.
+	// Of an owner that has handed over it is when that was heard.
 	Since time.Time
+
+	// Heir is to whom the owner has handed over; zero if it has not. That is final: all that is left of the book then is
+	// who the owner and the heir are, and when that was heard.
+	Heir dhash.Owner
 
 	Heartbeat time.Time // when the last one came; zero if none did since the book was opened
 	Number    uint64    // the highest that was taken; 0 if none was since the book was opened
@@ -53,8 +58,16 @@ const MaxBook = 1 + 32 + 3*6 + 9 + 32 + 1 + MaxPending*maxPending + 1 + maxSettl
 // NewBook opens the book on an owner who has claims here and of whom nothing else is known.
 func NewBook(o dhash.Owner, now time.Time) Book { return Book{Owner: o, Since: now} }
 
+// versionHeir is the version of the book on an owner that has handed over.
+const versionHeir = 2
+
 // Encode returns the encoding of b.
 func (b *Book) Encode() []byte {
+	if b.Heir != (dhash.Owner{}) {
+		out := append([]byte{versionHeir}, b.Owner[:]...)
+		out = venti.AppendSeconds(append(out, b.Heir[:]...), b.Since)
+		return seal(out)
+	}
 	out := append([]byte{version}, b.Owner[:]...)
 	out = venti.AppendSeconds(out, b.Since)
 	out = venti.AppendSeconds(out, b.Heartbeat)
@@ -82,6 +95,9 @@ func ParseBook(in []byte) (Book, error) {
 	if err != nil {
 		return Book{}, err
 	}
+	if len(in) > 0 && in[0] == versionHeir {
+		return parseHandedOver(d)
+	}
 	decodeVersion(d)
 	b := Book{Owner: dhash.Owner(d.Fixed(32)), Since: d.Seconds(), Heartbeat: d.Seconds(), Number: d.Uint(maxNumber),
 		Lapsed: d.Seconds(), Begun: dhash.Hash(d.Fixed(32)), Pending: decodePending(d)}
@@ -104,6 +120,19 @@ func ParseBook(in []byte) (Book, error) {
 	}
 	if d.Err() == nil && b.Since.IsZero() {
 		d.Fail(errors.New("no term"))
+	}
+	if err := d.Finish(); err != nil {
+		return Book{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return b, nil
+}
+
+// parseHandedOver reads the book on an owner that has handed over.
+func parseHandedOver(d *venti.Decoder) (Book, error) {
+	d.Byte() // the version
+	b := Book{Owner: dhash.Owner(d.Fixed(32)), Heir: dhash.Owner(d.Fixed(32)), Since: d.Seconds()}
+	if d.Err() == nil && (b.Since.IsZero() || b.Heir == b.Owner || b.Heir == dhash.Owner{}) {
+		d.Fail(errors.New("no heir, or no time"))
 	}
 	if err := d.Finish(); err != nil {
 		return Book{}, fmt.Errorf("%w: %w", ErrDamaged, err)

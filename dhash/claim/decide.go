@@ -86,6 +86,9 @@ func (c *judge) refuse(r Reason) (Decision, bool) { return c.answer(Refused, r, 
 // screen answers what can be answered without counting.
 func (c *judge) screen() (Decision, bool) {
 	s, now := c.s, c.e.Now
+	if c.b.Heir != (dhash.Owner{}) {
+		return c.refuse(HandedOver)
+	}
 	if was := c.b.settled(s.Hash); was != nil {
 		d := c.answer(Done, NoReason, time.Time{})
 		d.Answer.Fragments, d.Answer.Bytes = was.Fragments, was.Bytes

@@ -8,7 +8,9 @@
 //   - a release names blocks that no snapshot of the owner needs any more;
 //   - a retain set names all blocks in a range of the keyspace that the owner still needs: so releases that were lost on
 //     the way leak no space for ever;
-//   - a confirmation is the second word for a statement that waits for one.
+//   - a confirmation is the second word for a statement that waits for one;
+//   - a hand-over says that its claims, and what it may have here, are another owner's from now on. It is for an owner
+//     whose key was seen by others.
 //
 // FORMAT.md has the bytes. The lender answers each (Answer), and keeps a Book on each owner.
 //
@@ -32,6 +34,24 @@
 //     names yet.
 //   - Nothing is given up while the lender has reason to doubt itself (Environment.Pause): its clock jumped, it has just
 //     come back, it does not reach half of the members that it knows, or its storage has lost its marker.
+//
+// # Hand-over
+//
+// A hand-over (Succeed) is signed by the owner and by the heir, so that nobody is given claims, or named, against his will.
+// Once a lender has taken one it is final: whatever else the old key signs, before or after, is refused, be it a second
+// hand-over; the heir's statements speak for the claims of both. Who has stolen the key can hand over to himself first. That
+// is a race which no lender can decide, for both have the same key; the first that a lender hears of holds there, and the
+// other hears of the conflict.
+//
+// It takes nothing away, so that none of the brakes on releases are for it. It does not wait either: until it is heard, a
+// thief can release, and spend the quota. Its own brakes are these:
+//
+//   - Numbers do not count, or a thief could forestall it by a statement with the highest number of all. A replay does
+//     nothing, since the first is final.
+//   - What the old owner has given up lately counts with what the heir has: else a thief could give up a tenth, hand over to
+//     himself, and go on.
+//   - A heir is taken who has taken over from fewer than MaxFormer, and not from itself by way of others.
+//   - One of them has claims here: a lender keeps no books on strangers.
 //
 // # Lapse
 //

@@ -27,6 +27,15 @@ func vectorKey() ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed)
 }
 
+// vectorHeir is the key of the heir in the vectors.
+func vectorHeir() ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	for i := range seed {
+		seed[i] = byte(i + 1)
+	}
+	return ed25519.NewKeyFromSeed(seed)
+}
+
 func vectorLender() dhash.ID {
 	member := sha256.Sum256([]byte("a member"))
 	return dhash.ID("\x00\x24\x08\x01\x12\x20" + string(member[:]))
@@ -63,7 +72,7 @@ func meaning(v vector) (words string, again []byte, err error) {
 		if !s.Before.IsZero() {
 			before = s.Before.Unix()
 		}
-		again, _, err := claim.Sign(vectorKey(), swarm, *s)
+		again, err := signAgain(s)
 		return fmt.Sprintf("%v number %d date %d before %d scores %d first %s hash %x", s.Kind, s.Number, s.Date.Unix(), before,
 			len(s.Scores), first, s.Hash), again, err
 	case "answer":
@@ -78,6 +87,19 @@ func meaning(v vector) (words string, again []byte, err error) {
 		return "", nil, err
 	}
 	return "accepted", c.Encode(), nil
+}
+
+// signAgain encodes a statement that Parse returned.
+func signAgain(s *claim.Statement) (raw []byte, err error) {
+	if s.Kind != claim.HandOver {
+		raw, _, err = claim.Sign(vectorKey(), swarm, *s)
+		return raw, err
+	}
+	if s.Heir != dhash.Owner(vectorHeir().Public().(ed25519.PublicKey)) {
+		return nil, errors.New("another heir")
+	}
+	raw, _, err = claim.SignHandOver(vectorKey(), vectorHeir(), swarm, *s)
+	return raw, err
 }
 
 func TestVectors(t *testing.T) {
@@ -182,6 +204,10 @@ func FuzzStatement(f *testing.F) {
 		if n := len(b) - ed25519.SignatureSize; n >= 34 {
 			b = bytes.Clone(b)
 			copy(b[2:34], vectorKey().Public().(ed25519.PublicKey))
+			if n > 98+64 && b[1] == byte(claim.HandOver) {
+				copy(b[n-96:], vectorHeir().Public().(ed25519.PublicKey))
+				copy(b[n-64:n], ed25519.Sign(vectorHeir(), append(append([]byte("vdh heir\x00"), swarm[:]...), b[:n-64]...)))
+			}
 			message := append(append([]byte("vdh claim\x00"), swarm[:]...), b[:n]...)
 			copy(b[n:], ed25519.Sign(vectorKey(), message))
 		}

@@ -40,6 +40,9 @@ const (
 	// MinBraked is how many claims an owner can give up in a day without a confirmation, however few it has.
 	MinBraked = 64
 
+	// MaxFormer is how many owners one can have taken over from, one after the other.
+	MaxFormer = 32
+
 	maxAhead   = time.Hour // how far the date of a statement may be in the lender's future
 	maxAge     = 30 * day  // how old a statement may be, and how long one waits for its confirmation
 	minCutOff  = 3 * day   // how old the cut-off of a retain set is at least

@@ -14,8 +14,9 @@ import (
 const (
 	version = 1
 
-	// label keeps these signatures apart from those of package member.
-	label = "vdh claim\x00"
+	// The labels keep these signatures apart from each other, and from those of package member.
+	label     = "vdh claim\x00"
+	labelHeir = "vdh heir\x00"
 
 	// MaxStatement is the length in bytes of the longest encoded statement.
 	MaxStatement = 2 + 32 + 2 + maxLender + 9 + 6 + 6 + 2*32 + 3 + MaxScores*venti.ScoreSize + ed25519.SignatureSize
@@ -25,26 +26,43 @@ const (
 func HashOf(encoded []byte) dhash.Hash { return blake3.Sum256(encoded) }
 
 // Sign returns the statement encoded, signed by the owner's key for a swarm, and its hash. s.Owner is set to what the key
-// says. It fails if the statement cannot be; see the fields of Statement.
+// says. It fails if the statement cannot be; see the fields of Statement. A hand-over is signed by SignHandOver.
 func Sign(key ed25519.PrivateKey, swarm [32]byte, s Statement) ([]byte, dhash.Hash, error) {
+	if s.Kind == HandOver {
+		return nil, dhash.Hash{}, fmt.Errorf("%w: a hand-over is signed by the heir as well", ErrStatement)
+	}
+	return sign(key, nil, swarm, s)
+}
+
+// SignHandOver is Sign for a hand-over, which both the owner and the heir sign. s.Kind and s.Heir are set.
+func SignHandOver(owner, heir ed25519.PrivateKey, swarm [32]byte, s Statement) ([]byte, dhash.Hash, error) {
+	s.Kind, s.Heir = HandOver, dhash.Owner(heir.Public().(ed25519.PublicKey))
+	return sign(owner, heir, swarm, s)
+}
+
+// sign signs a statement by the owner's key, and before that by the heir's if there is one.
+func sign(key, heir ed25519.PrivateKey, swarm [32]byte, s Statement) ([]byte, dhash.Hash, error) {
 	s.Owner = dhash.Owner(key.Public().(ed25519.PublicKey))
 	if err := s.validate(); err != nil {
 		return nil, dhash.Hash{}, fmt.Errorf("%w: %w", ErrStatement, err)
 	}
 	b := s.appendBody(make([]byte, 0, 512+len(s.Scores)*venti.ScoreSize))
-	b = append(b, ed25519.Sign(key, message(swarm, b))...)
+	if s.Kind == HandOver {
+		b = append(b, ed25519.Sign(heir, message(labelHeir, swarm, b))...)
+	}
+	b = append(b, ed25519.Sign(key, message(label, swarm, b))...)
 	return b, HashOf(b), nil
 }
 
 // message returns what is signed.
-func message(swarm [32]byte, body []byte) []byte {
+func message(label string, swarm [32]byte, body []byte) []byte {
 	m := make([]byte, 0, len(label)+len(swarm)+len(body))
 	m = append(m, label...)
 	m = append(m, swarm[:]...)
 	return append(m, body...)
 }
 
-// appendBody appends all of the encoding but the signature.
+// appendBody appends all of the encoding but the signatures.
 func (s *Statement) appendBody(b []byte) []byte {
 	b = append(b, version, byte(s.Kind))
 	b = append(b, s.Owner[:]...)
@@ -62,6 +80,8 @@ func (s *Statement) appendBody(b []byte) []byte {
 		b = s.appendScores(b)
 	case Confirmation:
 		b = append(b, s.Confirms[:]...)
+	case HandOver:
+		b = append(b, s.Heir[:]...)
 	}
 	return b
 }
@@ -96,14 +116,20 @@ func parse(b []byte, swarm [32]byte) (*Statement, error) {
 		return nil, err
 	}
 	body, sig := b[:len(b)-ed25519.SignatureSize], b[len(b)-ed25519.SignatureSize:]
-	if !ed25519.Verify(s.Owner[:], message(swarm, body), sig) {
+	if !ed25519.Verify(s.Owner[:], message(label, swarm, body), sig) {
 		return nil, errors.New("its signature is bad")
+	}
+	if s.Kind == HandOver {
+		body, sig = body[:len(body)-ed25519.SignatureSize], body[len(body)-ed25519.SignatureSize:]
+		if !ed25519.Verify(s.Heir[:], message(labelHeir, swarm, body), sig) {
+			return nil, errors.New("the heir's signature is bad")
+		}
 	}
 	s.Hash = HashOf(b)
 	return s, nil
 }
 
-// decode reads a statement and checks all but its signature.
+// decode reads a statement and checks all but its signatures.
 func decode(b []byte) (*Statement, error) {
 	d := venti.NewDecoder(b)
 	decodeVersion(d)
@@ -122,6 +148,9 @@ func decode(b []byte) (*Statement, error) {
 		s.decodeScores(d)
 	case Confirmation:
 		s.Confirms = dhash.Hash(d.Fixed(len(s.Confirms)))
+	case HandOver:
+		s.Heir = dhash.Owner(d.Fixed(len(s.Heir)))
+		d.Fixed(ed25519.SignatureSize)
 	}
 	d.Fixed(ed25519.SignatureSize)
 	if err := d.Finish(); err != nil {

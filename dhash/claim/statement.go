@@ -25,6 +25,7 @@ const (
 	Release      Kind = 2
 	Retain       Kind = 3
 	Confirmation Kind = 4
+	HandOver     Kind = 5
 )
 
 // String returns the name of the kind.
@@ -38,6 +39,8 @@ func (k Kind) String() string {
 		return "retain set"
 	case Confirmation:
 		return "confirmation"
+	case HandOver:
+		return "hand-over"
 	}
 	return fmt.Sprintf("kind %d", byte(k))
 }
@@ -48,7 +51,8 @@ type Statement struct {
 	Owner  dhash.Owner
 	Lender dhash.ID
 
-	// Number grows from statement to statement of an owner to a lender; the time in milliseconds will do.
+	// Number grows from statement to statement of an owner to a lender; the time in milliseconds will do. That of a
+	// hand-over counts for nothing: it must be possible when somebody else has spoken in the owner's name, however high.
 	Number uint64
 
 	// Date is when the statement was made, by the owner's clock.
@@ -70,6 +74,9 @@ type Statement struct {
 	// Confirms is, of a confirmation, the hash of the statement that it is the second word for.
 	Confirms dhash.Hash
 
+	// Heir is, of a hand-over, whose the owner's claims are from now on. It signs as well (SignHandOver).
+	Heir dhash.Owner
+
 	// Hash names the statement: it is that of its encoding. Parse sets it; Sign returns it.
 	Hash dhash.Hash
 }
@@ -83,7 +90,7 @@ const (
 func (s *Statement) validate() error {
 	lists := s.Kind == Release || s.Kind == Retain
 	switch {
-	case s.Kind < Heartbeat || s.Kind > Confirmation:
+	case s.Kind < Heartbeat || s.Kind > HandOver:
 		return fmt.Errorf("%v is not known to this program", s.Kind)
 	case len(s.Lender) == 0 || len(s.Lender) > maxLender:
 		return fmt.Errorf("the lender's id has %d bytes, not 1 to %d", len(s.Lender), maxLender)
@@ -99,6 +106,10 @@ func (s *Statement) validate() error {
 		return fmt.Errorf("a %v has no range", s.Kind)
 	case (s.Kind == Confirmation) != (s.Confirms != dhash.Hash{}):
 		return fmt.Errorf("a %v that confirms %x", s.Kind, s.Confirms[:4])
+	case (s.Kind == HandOver) != (s.Heir != dhash.Owner{}):
+		return fmt.Errorf("a %v to %x", s.Kind, s.Heir[:4])
+	case s.Kind == HandOver && s.Heir == s.Owner:
+		return errors.New("a hand-over to the owner itself")
 	case bytes.Compare(s.From[:], s.To[:]) > 0:
 		return errors.New("the range ends before it begins")
 	}

@@ -42,6 +42,11 @@ def signed(body, key=KEY, label=b"vdh claim\x00", swarm=SWARM):
     return body + key.sign(label + swarm + body)
 
 
+def handover(heir=None, key=OTHER, label=b"vdh heir\x00", swarm=SWARM, **more):
+    body = head(5, **more) + (key.public_key().public_bytes_raw() if heir is None else heir)
+    return body + key.sign(label + swarm + body)
+
+
 def head(kind, number=7, date=DATE, lender=LENDER, owner=OWNER, version=1):
     return bytes([version, kind]) + owner + uint(len(lender)) + lender + uint(number) + uint(date)
 
@@ -84,6 +89,7 @@ def statements():
     p = position(s1[0])
     good("retain set of one position", retain(s1, p, p), words("retain set", n=1, first=s1[0].hex()[:8], before=BEFORE))
     good("confirmation", head(4) + s1[0], words("confirmation"))
+    good("hand-over", handover(), words("hand-over"))
 
     bad("nothing", b"")
     bad("no signature", head(1))
@@ -93,7 +99,7 @@ def statements():
     bad("a flipped bit", signed(head(1))[:-1] + bytes([signed(head(1))[-1] ^ 1]))
     bad("another version", signed(head(1, version=2)))
     bad("kind 0", signed(head(0)))
-    bad("kind 5", signed(head(5)))
+    bad("kind 6", signed(head(6)))
     bad("number 0", signed(head(1, number=0)))
     bad("number 2^63", signed(head(1, number=1 << 63)))
     bad("no date", signed(head(1, date=0)))
@@ -118,6 +124,15 @@ def statements():
     bad("retain set without cut-off", signed(retain(s3, before=0)))
     bad("confirmation of nothing", signed(head(4) + bytes(32)))
     bad("confirmation that is short", signed(head(4) + bytes(31)))
+    bad("hand-over to nobody", signed(handover(heir=bytes(32))))
+    bad("hand-over to itself", signed(handover(key=KEY)))
+    bad("hand-over that the heir did not sign", signed(handover(heir=OWNER[:31] + b"x")))
+    bad("hand-over signed as a statement", signed(handover(label=b"vdh claim\x00")))
+    bad("hand-over that the heir signed for another swarm", signed(handover(swarm=bytes(32))))
+    bad("hand-over signed by the heir alone", signed(handover(), key=OTHER))
+    bad("hand-over without the heir's signature", signed(handover()[:-64]))
+    bad("hand-over with a flipped bit", signed(handover()[:-1] + bytes([handover()[-1] ^ 1])))
+    bad("hand-over with more", signed(handover() + b"\x00"))
 
 
 def pending(h, number, confirmed=0, since=BEFORE):
@@ -139,10 +154,12 @@ def answers():
     good("waits for a confirmation", answer(2, 1, until=DATE + 86400, waiting=[pending(h[0], 7)]), 2, 1, 1)
     good("as many as can wait", answer(3, 10, waiting=[pending(h[i], i + 1, i & 1) for i in range(32)]), 3, 10, 32)
     good("paused", answer(2, 19), 2, 19)
+    good("handed over", answer(3, 11), 3, 11)
+    good("bad heir", answer(3, 12), 3, 12)
     good("nothing in force", answer(3, 6, number=0, kept=0), 3, 6)
     for name, data in [
         ("done for a reason", answer(1, 2)), ("refused for none", answer(3, 0)), ("verdict 0", answer(0, 0)),
-        ("verdict 4", answer(4, 2)), ("reason 11", answer(3, 11)), ("reason 20", answer(3, 20)), ("no time", answer(1, 0, now=0)),
+        ("verdict 4", answer(4, 2)), ("reason 13", answer(3, 13)), ("reason 20", answer(3, 20)), ("no time", answer(1, 0, now=0)),
         ("another answer version", answer(1, 0, version=2)), ("answer with more", answer(1, 0) + b"\x00"), ("answer cut", answer(1, 0)[:-1]),
         ("too many wait", answer(1, 0, waiting=[pending(h[i], i + 1) for i in range(33)])),
         ("waiting out of order", answer(1, 0, waiting=[pending(h[0], 2), pending(h[1], 2)])),
@@ -162,17 +179,24 @@ def book(waiting=(), settled=(), tally=(), since=DATE, heartbeat=DATE, number=7,
             + bytes([len(tally)]) + b"".join(uint(hour) + uint(9) for hour in tally))
 
 
+def handed(heir=bytes(range(32)), since=DATE):
+    return b"\x02" + OWNER + heir + uint(since)
+
+
 def books():
     h = scores(40)
     for name, body in [
         ("new book", book(heartbeat=0, number=0)),
         ("full book", book([pending(h[0], 3), pending(h[1], 6, 1)], h[:16], range(497000, 497005), lapsed=DATE, begun=h[5])),
+        ("book on who handed over", handed()),
     ]:
         emit(name, "book", sealed(body), "accepted")
     for name, data in [
         ("book without sum", book()), ("book with another sum", book() + bytes(32)), ("book without term", sealed(book(since=0))),
         ("book with 17 settled", sealed(book(settled=h[:17]))), ("book with 26 hours", sealed(book(tally=range(1, 27)))),
-        ("hours out of order", sealed(book(tally=[5, 4]))), ("book of another version", sealed(b"\x02" + book()[1:])),
+        ("hours out of order", sealed(book(tally=[5, 4]))), ("book of another version", sealed(b"\x03" + book()[1:])),
+        ("book with an heir and more", sealed(b"\x02" + book()[1:])), ("book with no heir", sealed(handed(heir=bytes(32)))),
+        ("book with itself as heir", sealed(handed(heir=OWNER))), ("book with an heir since never", sealed(handed(since=0))),
         ("book with more", sealed(book() + b"\x00")), ("no book", b""),
     ]:
         emit(name, "book", data, "refused")
