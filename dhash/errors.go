@@ -17,6 +17,9 @@ var (
 	// ErrQuota says that an owner has used up what the member lends it.
 	ErrQuota = errors.New("owner's quota is used up")
 
+	// ErrHandedOver says that an owner has handed over to another, who alone can claim or release from then on.
+	ErrHandedOver = errors.New("the owner has handed over to another")
+
 	// ErrNotMine says that a member, as it knows the swarm, is not among those that are to hold the fragment.
 	ErrNotMine = errors.New("not responsible for the fragment")
 

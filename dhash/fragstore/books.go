@@ -70,6 +70,7 @@ func (s *Store) openBooks() error {
 			}
 		}
 		if errors.Is(err, io.EOF) {
+			s.heirs.Store(heirsOf(s.books))
 			return nil
 		}
 		if err != nil {
@@ -174,6 +175,9 @@ func (s *Store) setBook(b claim.Book) error {
 	s.booksMu.Lock()
 	defer s.booksMu.Unlock()
 	s.books[b.Owner] = b
+	if b.Heir != (dhash.Owner{}) {
+		s.heirs.Store(heirsOf(s.books))
+	}
 	return nil
 }
 
@@ -181,6 +185,9 @@ func (s *Store) setBook(b claim.Book) error {
 func (s *Store) dropBook(o dhash.Owner) error {
 	s.booksMu.Lock()
 	defer s.booksMu.Unlock()
+	if b := s.books[o]; b.Heir != (dhash.Owner{}) {
+		defer func() { s.heirs.Store(heirsOf(s.books)) }()
+	}
 	delete(s.books, o)
 	if err := os.Remove(s.bookFile(o)); !errors.Is(err, fs.ErrNotExist) {
 		return err

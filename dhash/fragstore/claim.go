@@ -21,7 +21,7 @@ func (s *Store) claim(list []dhash.Claim, r row, rows []row) error {
 	if !slices.ContainsFunc(list, func(c dhash.Claim) bool { return !r.claims.has(c, at) }) {
 		return nil
 	}
-	list, err := allowed(list, &r, rows)
+	list, err := s.heirs.Load().allowed(list, &r, rows)
 	if err != nil {
 		return err
 	}
@@ -54,13 +54,16 @@ type Marked struct {
 }
 
 // Claim adds an owner's claims to fragments that are here, and reports for each whether it is: an owner whose
-// blocks are here already need not send them again. It returns when the claims are durable. Errors wrap dhash.ErrQuota
-// or venti.ErrUnavailable; claims before the failing one may have been made.
+// blocks are here already need not send them again. It returns when the claims are durable. Errors wrap dhash.ErrQuota,
+// dhash.ErrHandedOver or venti.ErrUnavailable; claims before the failing one may have been made.
 func (s *Store) Claim(ctx context.Context, owner dhash.Owner, marks []Marked) ([]bool, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
+	if err := s.handedOver(owner); err != nil {
+		return nil, fmt.Errorf("claiming: %w", err)
+	}
 	here := make([]bool, len(marks))
 	for i, m := range marks {
 		ok, err := s.claimOne(ctx, dhash.Claim{Owner: owner, Mark: m.Mark}, m.Name)
@@ -126,12 +129,13 @@ func (s *Store) Release(ctx context.Context, owner dhash.Owner, names []Name, no
 
 // releaseOne takes back an owner's claim if it was made before a time, in seconds since 1970, and returns the row as it was.
 func (s *Store) releaseOne(ctx context.Context, owner dhash.Owner, n Name, before, now int64) (row, bool, error) {
+	whole := s.heirs.Load().line(owner)
 	return s.change(ctx, n, func(c claims) (claims, bool) {
-		i, has := c.find(owner)
-		if !has || c.at[i] >= before {
+		at, has := c.latest(whole)
+		if !has || at >= before {
 			return c, false
 		}
-		return c.without(owner, now), true
+		return c.release(whole, now), true
 	})
 }
 

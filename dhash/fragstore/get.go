@@ -25,10 +25,6 @@ type Held struct {
 // Trash reports whether nobody claims the fragment any more.
 func (h Held) Trash() bool { return len(h.Claims) == 0 }
 
-func (r *row) held() Held {
-	return Held{Name: r.name, Code: r.code, Length: r.length, Size: r.size(), Claims: r.claims.of}
-}
-
 // Have returns, in the order of scores, which fragments of each block are here: those that are claimed first, and among
 // them those whose coding more owners claim. It looks them up and does not read them. Fragments known to be damaged are
 // left out.
@@ -44,7 +40,7 @@ func (s *Store) Have(ctx context.Context, scores []venti.Score) ([][]Held, error
 			return nil, fmt.Errorf("looking for fragments of %s: %w", score.Short(), unavailable(err))
 		}
 		for _, r := range rows {
-			out[i] = append(out[i], r.held())
+			out[i] = append(out[i], s.held(&r))
 		}
 	}
 	return out, nil
@@ -80,7 +76,7 @@ func (s *Store) Get(ctx context.Context, score venti.Score, pick func(Held) bool
 	}
 	err = errNone(score)
 	for _, r := range rows {
-		h := r.held()
+		h := s.held(&r)
 		if pick != nil && !pick(h) {
 			continue
 		}
@@ -232,7 +228,7 @@ func (s *Store) walk(ctx context.Context, from, to dhash.Key, want func(*row) bo
 		if !want(r) {
 			return nil
 		}
-		if err := fn(r.held()); err != nil {
+		if err := fn(s.held(r)); err != nil {
 			return walkEnd{err}
 		}
 		return nil

@@ -32,9 +32,12 @@ const (
 // that is known to be damaged is replaced.
 //
 // coding is what the caller computed from the payload (Fragment.Coding): a fragment is stored under what it is, whatever
-// it was sent as. Put does not keep or change f. Errors wrap dhash.ErrFragment, dhash.ErrFull, dhash.ErrQuota, or
-// venti.ErrUnavailable if the disk fails.
+// it was sent as. Put does not keep or change f. Errors wrap dhash.ErrFragment, dhash.ErrFull, dhash.ErrQuota,
+// dhash.ErrHandedOver, or venti.ErrUnavailable if the disk fails.
 func (s *Store) Put(ctx context.Context, claim dhash.Claim, f *dhash.Fragment, coding dhash.Coding) error {
+	if err := s.handedOver(claim.Owner); err != nil {
+		return fmt.Errorf("storing a fragment: %w", err)
+	}
 	return s.PutClaimed(ctx, []dhash.Claim{claim}, f, coding)
 }
 
@@ -43,7 +46,8 @@ const MaxClaims = 16
 
 // PutClaimed is Put on behalf of 1 to MaxClaims owners, all different: a member that makes a fragment anew hands over who
 // claims the block with it. An owner whose quota is used up here, or who may not have another claim on the block, is left
-// out, so that it keeps nobody else's data from being repaired; if that goes for all, PutClaimed fails.
+// out, so that it keeps nobody else's data from being repaired; if that goes for all, PutClaimed fails. A claim of an owner
+// that has handed over becomes one of its heir: whoever sends it may not have heard.
 func (s *Store) PutClaimed(ctx context.Context, list []dhash.Claim, f *dhash.Fragment, coding dhash.Coding) error {
 	if len(list) == 0 || len(list) > MaxClaims {
 		return fmt.Errorf("%w: it comes with %d claims, not 1 to %d", dhash.ErrFragment, len(list), MaxClaims)
@@ -56,7 +60,7 @@ func (s *Store) PutClaimed(ctx context.Context, list []dhash.Claim, f *dhash.Fra
 		return err
 	}
 	defer s.leave()
-	err := s.put(ctx, list, r, f)
+	err := s.put(ctx, s.heirs.Load().resolve(list), r, f)
 	if err == nil {
 		err = s.sync(ctx)
 	}
@@ -84,7 +88,7 @@ func (s *Store) put(ctx context.Context, list []dhash.Claim, r row, f *dhash.Fra
 	} else if len(rows) >= maxRows {
 		return fmt.Errorf("%w: %d fragments of block %s are here", dhash.ErrQuota, len(rows), r.name.Score.Short())
 	}
-	if list, err = allowed(list, &r, rows); err != nil {
+	if list, err = s.heirs.Load().allowed(list, &r, rows); err != nil {
 		return err
 	}
 	if err := s.room.Check(int(r.size()) + MaxOverhead); err != nil {
@@ -135,16 +139,16 @@ func named(rows []row, n Name) *row {
 }
 
 // checkCodings refuses a coding that is one too many for its block, of which rows are those of all fragments.
-func checkCodings(owner dhash.Owner, n Name, rows []row) error {
+func (h *heirs) checkCodings(owner dhash.Owner, n Name, rows []row) error {
 	all, own := map[dhash.Coding]bool{}, map[dhash.Coding]bool{}
-	claims := 0
+	claims, whole := 0, h.line(owner)
 	for _, r := range rows {
 		claims += len(r.claims.of)
 		if r.bad || r.claims.trash() {
 			continue
 		}
 		all[r.name.Coding] = true
-		if _, mine := r.claims.find(owner); mine {
+		if r.claims.among(whole) > 0 {
 			own[r.name.Coding] = true
 		}
 	}
@@ -162,12 +166,12 @@ func checkCodings(owner dhash.Owner, n Name, rows []row) error {
 
 // allowed returns those of list who may claim the fragment of r beside those who do: as many as may claim one fragment,
 // and as many codings as one may have. It fails if none may. rows are those of all fragments of the block.
-func allowed(list []dhash.Claim, r *row, rows []row) (may []dhash.Claim, err error) {
+func (h *heirs) allowed(list []dhash.Claim, r *row, rows []row) (may []dhash.Claim, err error) {
 	added := 0
 	for _, c := range list {
-		if _, has := r.claims.find(c.Owner); !has && len(r.claims.of)+added >= maxOwners {
+		if has := r.claims.among(h.line(c.Owner)) > 0; !has && len(r.claims.of)+added >= maxOwners {
 			err = errOwners
-		} else if cerr := checkCodings(c.Owner, r.name, rows); cerr != nil {
+		} else if cerr := h.checkCodings(c.Owner, r.name, rows); cerr != nil {
 			err = cerr
 		} else {
 			may = append(may, c)
@@ -184,15 +188,16 @@ func allowed(list []dhash.Claim, r *row, rows []row) (may []dhash.Claim, err err
 // the totals, and takes room for its record, whose length it returns; or it says why that cannot be. A record without
 // the fragment is taken even when there is no room.
 func (s *Store) admit(old, r *row, list []dhash.Claim, whole bool) (n int64, err error) {
-	now := s.now()
+	now, h := s.now(), s.heirs.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	given, some := r.claims, false
 	for _, c := range list {
-		if qerr := s.checkQuota(old, r, c.Owner); qerr != nil {
+		whole := h.line(c.Owner)
+		if qerr := s.checkQuota(old, r, whole); qerr != nil {
 			err = qerr
 		} else {
-			given, some = given.with(c, now), true
+			given, some = given.release(whole[1:], now).with(c, now), true
 		}
 	}
 	if !some {
@@ -211,13 +216,13 @@ func (s *Store) admit(old, r *row, list []dhash.Claim, whole bool) (n int64, err
 }
 
 // checkQuota says whether an owner may have the fragment of r, in place of row old, which may be nil. The caller holds mu.
-func (s *Store) checkQuota(old, r *row, owner dhash.Owner) error {
-	use, known := s.owners[owner]
-	if !known && len(s.owners) >= maxOwnersHere {
+func (s *Store) checkQuota(old, r *row, owner line) error {
+	use := s.use(owner)
+	if use.Fragments == 0 && len(s.owners) >= maxOwnersHere {
 		return fmt.Errorf("%w: %d owners have fragments here, and no more can", dhash.ErrQuota, len(s.owners))
 	}
 	if s.cfg.Quota != nil && !claimed(old, owner) {
-		if quota := s.cfg.Quota(owner); use.Bytes+r.size() > quota {
+		if quota := s.cfg.Quota(owner[0]); use.Bytes+r.size() > quota {
 			return fmt.Errorf("%w: %d of %d MiB are used", dhash.ErrQuota, use.Bytes>>20, quota>>20)
 		}
 	}
@@ -225,13 +230,7 @@ func (s *Store) checkQuota(old, r *row, owner dhash.Owner) error {
 }
 
 // claimed reports whether a row counts for an owner.
-func claimed(r *row, owner dhash.Owner) bool {
-	if r == nil || r.bad {
-		return false
-	}
-	_, ok := r.claims.find(owner)
-	return ok
-}
+func claimed(r *row, owner line) bool { return r != nil && !r.bad && r.claims.among(owner) > 0 }
 
 // withdraw takes admit back.
 func (s *Store) withdraw(old, now *row, n int64) {

@@ -35,19 +35,24 @@ func (s *Store) Settle(ctx context.Context, raw []byte, env claim.Environment) (
 		return claim.Answer{}, err
 	}
 	defer s.leave()
-	if err := s.hold(ctx, st.Owner); err != nil {
-		return claim.Answer{}, err
+	var a claim.Answer
+	if st.Kind == claim.HandOver {
+		a, err = s.succeed(ctx, st, env)
+	} else {
+		a, err = s.settle(ctx, st, env)
 	}
-	defer s.unhold(st.Owner)
-	a, err := s.settle(ctx, st, env)
 	if err != nil {
 		return claim.Answer{}, fmt.Errorf("settling a %v, number %d: %w", st.Kind, st.Number, unavailable(err))
 	}
 	return a, nil
 }
 
-// settle is Settle for who holds the owner's book.
+// settle is Settle for all but hand-overs.
 func (s *Store) settle(ctx context.Context, st *claim.Statement, env claim.Environment) (claim.Answer, error) {
+	if err := s.hold(ctx, st.Owner); err != nil {
+		return claim.Answer{}, err
+	}
+	defer s.unhold(st.Owner)
 	env.Unmarked = env.Unmarked || s.unmarked()
 	book, known := s.book(st.Owner)
 	if !known {
@@ -127,9 +132,10 @@ func (s *Store) at(step string) error {
 
 // concerned calls fn for each fragment whose claim a statement takes away, and returns how many good ones they are.
 func (s *Store) concerned(ctx context.Context, st *claim.Statement, fn func(*row) error) (all Use, err error) {
+	whole := s.heirs.Load().line(st.Owner)
 	look := func(r *row) error {
-		i, has := r.claims.find(st.Owner)
-		if !has || r.claims.at[i] >= st.Before.Unix() {
+		at, has := r.claims.latest(whole)
+		if !has || at >= st.Before.Unix() {
 			return nil
 		}
 		if !r.bad {

@@ -53,6 +53,9 @@ type Store struct {
 	last    atomic.Int64 // Last of the clock
 	revived atomic.Int64 // how often trash was read
 
+	heirs   atomic.Pointer[heirs] // changes with books
+	handing chan struct{}         // held by who settles a hand-over: there is room for one in it
+
 	step func(name string) error // tests: called between the steps of Compact and Settle
 }
 
@@ -68,7 +71,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, log: cfg.Log, owners: map[dhash.Owner]Use{}, listing: make(chan struct{}, 1),
-		turns: map[dhash.Owner]*turn{}}
+		handing: make(chan struct{}, 1), turns: map[dhash.Owner]*turn{}}
+	s.heirs.Store(heirsOf(nil))
 	s.gather.wait = cmp.Or(cfg.gather, gatherTime)
 	s.gather.sync = func() error { return s.arena.Sync(context.Background()) }
 	if s.log == nil {
@@ -210,7 +214,7 @@ func unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, known := range []error{dhash.ErrNoFragment, dhash.ErrFull, dhash.ErrQuota, dhash.ErrBusy, dhash.ErrFragment,
+	for _, known := range []error{dhash.ErrNoFragment, dhash.ErrFull, dhash.ErrQuota, dhash.ErrHandedOver, dhash.ErrBusy, dhash.ErrFragment,
 		venti.ErrUnavailable, venti.ErrCorrupt, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return err

@@ -119,6 +119,8 @@ func (s *Store) watchOne(ctx context.Context, o dhash.Owner, env claim.Environme
 	b, state := was.Watch(s.clock, env.Now, s.cfg.Limits)
 	s.booksMu.Unlock()
 	switch {
+	case was.Heir != (dhash.Owner{}):
+		return b, claim.Active, s.tendHeir(was, env.Now)
 	case s.Owner(o).Fragments == 0 && !known:
 		return b, claim.Active, nil
 	case s.Owner(o).Fragments == 0 && b.Idle(env.Now):
@@ -131,6 +133,16 @@ func (s *Store) watchOne(ctx context.Context, o dhash.Owner, env claim.Environme
 			slog.String("owner", hex.EncodeToString(o[:])), slog.Time("since", b.Since))
 	}
 	return b, state, s.setBook(b)
+}
+
+// tendHeir forgets that an owner has handed over once nothing of the heir, or of others who have handed over to it, is here
+// or known. The caller holds the book.
+func (s *Store) tendHeir(b claim.Book, now time.Time) error {
+	end := s.Heir(b.Owner)
+	if _, known := s.book(end); known || s.Owner(end).Fragments > 0 || !b.Idle(now) {
+		return nil
+	}
+	return s.dropBook(b.Owner)
 }
 
 // pressure returns how many bytes have to be free, trash counted as free: a twentieth of what the member lends.
@@ -154,7 +166,8 @@ func (s *Store) dropOrphans(ctx context.Context, orphans []dhash.Owner, env clai
 			break
 		}
 		err := s.rows(ctx, dhash.Key{}, dhash.LastKey(), func(r *row) error {
-			if _, has := r.claims.find(o); !has {
+			whole := s.heirs.Load().line(o)
+			if r.claims.among(whole) == 0 {
 				return nil
 			}
 			was, ok, err := s.releaseOne(ctx, o, r.name, math.MaxInt64, env.Now.Unix())
@@ -163,7 +176,7 @@ func (s *Store) dropOrphans(ctx context.Context, orphans []dhash.Owner, env clai
 			}
 			changed = true
 			s.x.FlushSoon()
-			if len(was.claims.of) == 1 && !was.bad {
+			if was.claims.among(whole) == len(was.claims.of) && !was.bad {
 				dropped.add(1, was.size())
 				need -= was.size()
 			}

@@ -3,7 +3,6 @@ package fragstore
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"ventidhash/dhash"
 	"ventidhash/venti/index"
@@ -71,18 +70,15 @@ func (s *Store) Free() int64 {
 	return max(0, free)
 }
 
-// Owner returns what an owner has here.
+// Owner returns what an owner has here; one that has handed over has nothing.
 func (s *Store) Owner(o dhash.Owner) Use {
+	h := s.heirs.Load()
+	if h.heir(o) != o {
+		return Use{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.owners[o]
-}
-
-// Owners returns what each owner has here.
-func (s *Store) Owners() map[dhash.Owner]Use {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.owners)
+	return s.use(h.line(o))
 }
 
 func (u *Use) add(fragments, bytes int64) {

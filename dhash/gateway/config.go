@@ -50,6 +50,10 @@ type Config struct {
 	Owner   dhash.Owner
 	MarkKey [32]byte // the owner's, secret: makes the marks of its claims
 
+	// FormerMarks are the keys of marks of those who have handed over to the owner: their marks are believed as well. Each
+	// costs a hash for each coding of each block that is asked about.
+	FormerMarks [][32]byte
+
 	// Window bounds the encoded bytes of blocks that are on their way to holders. Zero means 48 MiB.
 	Window int64
 

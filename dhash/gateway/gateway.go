@@ -144,8 +144,19 @@ func (g *Gateway) known(s venti.Score) (bool, error) {
 }
 
 // mark returns the owner's mark of a coding.
-func (g *Gateway) mark(s venti.Score, c dhash.Coding) (mark [16]byte) {
-	h, err := blake3.NewKeyed(g.cfg.MarkKey[:])
+func (g *Gateway) mark(s venti.Score, c dhash.Coding) [16]byte { return markBy(g.cfg.MarkKey, s, c) }
+
+// marks returns all marks of a coding that are believed, the owner's own first.
+func (g *Gateway) marks(s venti.Score, c dhash.Coding) [][16]byte {
+	all := [][16]byte{g.mark(s, c)}
+	for _, k := range g.cfg.FormerMarks {
+		all = append(all, markBy(k, s, c))
+	}
+	return all
+}
+
+func markBy(key [32]byte, s venti.Score, c dhash.Coding) (mark [16]byte) {
+	h, err := blake3.NewKeyed(key[:])
 	if err != nil {
 		panic(err) // the key has the right length
 	}

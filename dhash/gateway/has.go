@@ -21,7 +21,7 @@ type State struct {
 	Length  int        // of the block, in bytes
 	Present int        // how many different fragments of that coding are held
 	Stored  int        // how many of them count, with regard to failure domains (placement.Table.Stored)
-	Mine    int        // of Present, how many carry this owner's mark
+	Mine    int        // of Present, how many carry this owner's mark, or that of one who has handed over to it
 	Asked   int        // how many members were asked
 	Silent  int        // how many of those did not answer
 }
@@ -173,7 +173,7 @@ func (g *Gateway) judge(st *State, table *placement.Table, found []claimed) {
 		if first.held.Code.Validate() != nil {
 			continue
 		}
-		mark := g.mark(st.Score, first.held.Coding)
+		marks := g.marks(st.Score, first.held.Coding)
 		indices, mine := map[int]bool{}, map[int]bool{}
 		var holders []placement.Member
 		for _, c := range found[i:] {
@@ -184,7 +184,7 @@ func (g *Gateway) judge(st *State, table *placement.Table, found []claimed) {
 				indices[c.held.Index] = true
 				holders = append(holders, c.member)
 			}
-			if c.held.Mark == mark {
+			if slices.Contains(marks, c.held.Mark) {
 				mine[c.held.Index] = true
 			}
 		}

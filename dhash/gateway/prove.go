@@ -106,7 +106,7 @@ func (g *Gateway) prove(ctx context.Context, scores []venti.Score) ([]Proof, err
 		p.Silent = append(p.Silent, all[i].silent...)
 		p.Without = p.without(all[i], answers[i])
 		for _, c := range all[i].found {
-			if c.held.Mark != g.mark(s, c.held.Coding) {
+			if !slices.Contains(g.marks(s, c.held.Coding), c.held.Mark) {
 				p.Others++
 			}
 		}
@@ -155,18 +155,18 @@ const (
 func (g *Gateway) challenges(scores []venti.Score, all []heard) map[dhash.ID][]*asking {
 	asks := map[dhash.ID][]*asking{}
 	for i, s := range scores {
-		marks := map[dhash.Coding][16]byte{}
+		marks := map[dhash.Coding][][16]byte{}
 		for _, c := range all[i].found {
-			mark, ok := marks[c.held.Coding]
+			believed, ok := marks[c.held.Coding]
 			if !ok {
-				mark = g.mark(s, c.held.Coding)
-				marks[c.held.Coding] = mark
+				believed = g.marks(s, c.held.Coding)
+				marks[c.held.Coding] = believed
 			}
 			list := asks[c.member.ID]
 			again := slices.ContainsFunc(tail(list), func(a *asking) bool {
 				return a.block == i && a.held.Coding == c.held.Coding
 			})
-			if c.held.Mark == mark && !again {
+			if slices.Contains(believed, c.held.Mark) && !again {
 				asks[c.member.ID] = append(list, &asking{block: i, score: s, member: c.member, held: c.held})
 			}
 		}

@@ -316,7 +316,7 @@ func (p *putting) why() string {
 
 // cause names the kind of a failure.
 func cause(err error) string {
-	for _, known := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrBusy, dhash.ErrStranger,
+	for _, known := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrHandedOver, dhash.ErrNotMine, dhash.ErrBusy, dhash.ErrStranger,
 		dhash.ErrFragment, dhash.ErrNoFragment, context.DeadlineExceeded, venti.ErrUnavailable} {
 		if errors.Is(err, known) {
 			return known.Error()
@@ -327,7 +327,7 @@ func cause(err error) string {
 
 // refuses reports whether an error says that a member answered, and would not or could not.
 func refuses(err error) bool {
-	for _, e := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrFragment, dhash.ErrNoFragment} {
+	for _, e := range []error{dhash.ErrFull, dhash.ErrQuota, dhash.ErrHandedOver, dhash.ErrNotMine, dhash.ErrFragment, dhash.ErrNoFragment} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"ventidhash/dhash"
@@ -64,7 +65,7 @@ func (g *Gateway) renew(ctx context.Context, scores []venti.Score) ([]bool, erro
 	return out, nil
 }
 
-// claimAgain claims the fragments anew that carry this owner's mark. It returns for each block how many different ones of
+// claimAgain claims the fragments anew that carry this owner's mark, or that of one who has handed over to it. It returns for each block how many different ones of
 // one coding that went for, of the coding of which they are the most, and how many holders did not answer.
 func (g *Gateway) claimAgain(ctx context.Context, scores []venti.Score, heard []heard) (renewed, silent []int, err error) {
 	type item struct {
@@ -74,9 +75,9 @@ func (g *Gateway) claimAgain(ctx context.Context, scores []venti.Score, heard []
 	ask := map[dhash.ID][]item{}
 	for i, h := range heard {
 		for _, c := range h.found {
-			if mark := g.mark(scores[i], c.held.Coding); c.held.Mark == mark {
+			if marks := g.marks(scores[i], c.held.Coding); slices.Contains(marks, c.held.Mark) {
 				ask[c.member.ID] = append(ask[c.member.ID], item{i, peer.Mark{Score: scores[i], Coding: c.held.Coding,
-					Index: c.held.Index, Mark: mark}})
+					Index: c.held.Index, Mark: marks[0]}})
 			}
 		}
 	}

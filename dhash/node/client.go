@@ -24,6 +24,7 @@ type ClientConfig struct {
 	Folder  *Folder            // of a member
 	Owner   ed25519.PrivateKey // whose blocks are stored
 	MarkKey [32]byte           // the owner's
+	Former  [][32]byte         // keys of marks of those who have handed over to the owner: see gateway.Config
 	Program string             // version of the program
 	Wait    time.Duration      // for the swarm, while it is out of reach: see gateway.Config
 	Log     *slog.Logger       // nil discards
@@ -66,8 +67,8 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{p: p}
-	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey, Wait: cfg.Wait},
-		p.peers)
+	c.Gateway, err = p.gateway(Session{Owner: dhash.Owner(member.PublicOf(cfg.Owner)), Grant: grant, MarkKey: cfg.MarkKey,
+		FormerMarks: cfg.Former, Wait: cfg.Wait}, p.peers)
 	if err == nil {
 		p.start(false)
 		err = p.ready(ctx)

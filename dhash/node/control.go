@@ -13,11 +13,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/member"
 	"ventidhash/venti"
@@ -26,6 +28,9 @@ import (
 
 // waitHeader says how long blocks of a session wait for the swarm.
 const waitHeader = "Vdh-Wait"
+
+// formerHeader has the keys of marks of those who have handed over to the owner of a session.
+const formerHeader = "Vdh-Former-Marks"
 
 // upgrade is the protocol of a connection that turns from HTTP to package wire's.
 const upgrade = "vdh-blocks/1"
@@ -41,12 +46,18 @@ type Session struct {
 	Grant   []byte   // the owner's word, about the node that acts (member.Grant)
 	MarkKey [32]byte // the owner's
 
+	// FormerMarks are the keys of marks of those who have handed over to the owner (gateway.Config), at most MaxFormer.
+	FormerMarks [][32]byte
+
 	// Wait is how long blocks wait for the swarm while it is out of reach (gateway.Config), in seconds, at most MaxWait.
 	Wait time.Duration
 }
 
 // MaxWait bounds Session.Wait.
 const MaxWait = 7 * 24 * time.Hour
+
+// MaxFormer is how many owners can have handed over to one.
+const MaxFormer = claim.MaxFormer
 
 // control is the node's side of the socket in its folder, for programs of the same user. FORMAT.md lists the requests.
 type control struct {
@@ -148,7 +159,28 @@ func sessionOf(r *http.Request) (s Session, err error) {
 			return s, fmt.Errorf("%s: want at most %d seconds", waitHeader, MaxWait/time.Second)
 		}
 	}
-	return s, nil
+	s.FormerMarks, err = parseKeys(r.Header.Get(formerHeader))
+	return s, err
+}
+
+// parseKeys reads what keysText wrote.
+func parseKeys(text string) (keys [][32]byte, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b)%32 != 0 || len(b) > MaxFormer*32 {
+		return nil, fmt.Errorf("%s: want up to %d keys of 32 bytes in hexadecimal", formerHeader, MaxFormer)
+	}
+	for part := range slices.Chunk(b, 32) {
+		keys = append(keys, [32]byte(part))
+	}
+	return keys, nil
+}
+
+func keysText(keys [][32]byte) string {
+	var b []byte
+	for _, k := range keys {
+		b = append(b, k[:]...)
+	}
+	return hex.EncodeToString(b)
 }
 
 func (s Session) header() string {

@@ -151,6 +151,9 @@ func (l *Local) session(ctx context.Context, conn net.Conn, s Session) (*Remote,
 	req.Header.Set("Upgrade", upgrade)
 	req.Header.Set("Vdh-Session", s.header())
 	req.Header.Set(waitHeader, strconv.FormatInt(int64(s.Wait/time.Second), 10))
+	if len(s.FormerMarks) > 0 {
+		req.Header.Set(formerHeader, keysText(s.FormerMarks))
+	}
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if err := req.Write(conn); err != nil {
 		return nil, err

@@ -267,13 +267,16 @@ func (n *Node) addrs() []ma.Multiaddr {
 	return out
 }
 
-// granted checks an owner's grant about a peer.
+// granted checks an owner's grant about a peer. One of an owner that has handed over is worth nothing any more.
 func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 	k, err := member.KeyOf(id)
 	if err != nil {
 		return dhash.Owner{}, err
 	}
 	g, err := member.ParseGrant(b, n.cfg.Folder.Swarm.Swarm(), k, time.Now())
+	if err == nil && n.store.Heir(g.Owner) != g.Owner {
+		err = dhash.ErrHandedOver
+	}
 	if err != nil {
 		return dhash.Owner{}, err
 	}

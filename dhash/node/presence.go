@@ -220,7 +220,7 @@ func (p *presence) gateway(s Session, peers gateway.Peers) (*gateway.Gateway, er
 		return nil, fmt.Errorf("%w: this node acts for %d owners already", dhash.ErrBusy, maxGrants)
 	}
 	return gateway.New(gateway.Config{Peers: peers, Table: p.table, Absent: p.absent, Nines: p.nines, Owner: s.Owner,
-		MarkKey: s.MarkKey, Wait: s.Wait, Log: p.log,
+		MarkKey: s.MarkKey, FormerMarks: s.FormerMarks, Wait: s.Wait, Log: p.log,
 		Code:   func(members int, vital bool) dhash.Code { return p.policy().Code(members, vital) },
 		Lookup: p.lookup})
 }

@@ -97,6 +97,7 @@ func (h *holder) Have(ctx context.Context, _ dhash.ID, o dhash.Owner, scores []v
 	if err != nil {
 		return nil, err
 	}
+	o = h.n.store.Heir(o) // a member that has not heard of a hand-over asks for the old owner
 	out := make([][]dhash.Held, len(lists))
 	for i, list := range lists {
 		for _, f := range list {

@@ -237,7 +237,7 @@ func TestRefusals(t *testing.T) {
 	ctx := soon(t)
 	all, _ := block(3, 1000, dhash.Code{Need: 2, Total: 4})
 	for _, want := range []error{dhash.ErrNoFragment, dhash.ErrFull, dhash.ErrQuota, dhash.ErrNotMine, dhash.ErrBusy,
-		dhash.ErrFragment, peer.ErrNotGranted, venti.ErrCorrupt, venti.ErrUnavailable} {
+		dhash.ErrFragment, dhash.ErrHandedOver, peer.ErrNotGranted, venti.ErrCorrupt, venti.ErrUnavailable} {
 		told = fmt.Errorf("too bad\n\xff: %w", want)
 		_, err := c.Put(ctx, to, dhash.Claim{Owner: owner}, all[0])
 		_, _, err2 := c.Get(ctx, to, peer.Want{Score: all[0].Score})

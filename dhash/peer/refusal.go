@@ -47,6 +47,7 @@ const (
 	reasonNotGranted reason = 7
 	reasonCorrupt    reason = 8
 	reasonOther      reason = 9
+	reasonHandedOver reason = 10
 )
 
 // err returns the error that a reason stands for, or nil if there is no such reason.
@@ -70,6 +71,8 @@ func (r reason) err() error {
 		return venti.ErrCorrupt
 	case reasonOther:
 		return venti.ErrUnavailable
+	case reasonHandedOver:
+		return dhash.ErrHandedOver
 	}
 	return nil
 }
@@ -82,8 +85,8 @@ func reasonOf(err error) reason {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, dhash.ErrBusy):
 		return reasonBusy
 	}
-	for _, r := range []reason{reasonFragment, reasonFull, reasonQuota, reasonNotMine, reasonNotGranted, reasonOther,
-		reasonNoFragment} {
+	for _, r := range []reason{reasonFragment, reasonFull, reasonQuota, reasonNotMine, reasonHandedOver, reasonNotGranted,
+		reasonOther, reasonNoFragment} {
 		if errors.Is(err, r.err()) {
 			return r
 		}

@@ -153,7 +153,7 @@ func decodeBody(k kind, b []byte, asked int) (shown string, again []byte, err er
 			return "", nil, err
 		}
 		names := []string{"", "no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt",
-			"other"}
+			"other", "handed over"}
 		return fmt.Sprintf("%s to \"%x\" %q", names[reasonOf(r)], string(r.Diverted), r.Text), appendRefusal(nil, r), nil
 	}
 	if len(b) == 0 {

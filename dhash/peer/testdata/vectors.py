@@ -9,7 +9,8 @@ KINDS = {
     "copy": 9, "statement": 10, "challenge": 11, "refusal": 0x80, "closing": 0xFF,
 }
 KINDS.update({name + " answer": n | 0x80 for name, n in list(KINDS.items()) if n < 0x80})
-REASONS = ["no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt", "other"]
+REASONS = ["no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt", "other",
+           "handed over"]
 MAX_BLOCK = 4 << 20
 MAX_FRAGMENT = MAX_BLOCK + 512
 
@@ -195,7 +196,7 @@ def malformed():
     bad("grant over the limit", "grant", 1, bytes(4097))
     bad("grant answer, too short", "grant answer", 1, OWNER[1:])
     bad("refusal, reason 0", "refusal", 1, b"\x00\x00")
-    bad("refusal, reason 10", "refusal", 1, b"\x0a\x00")
+    bad("refusal, reason 11", "refusal", 1, b"\x0b\x00")
     bad("refusal, too short", "refusal", 1, b"\x01")
     bad("refusal, id longer than the body", "refusal", 1, b"\x01\x27" + MEMBER)
     bad("refusal, id that is none", "refusal", 1, b"\x01\x01\xcc")
