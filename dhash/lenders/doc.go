@@ -28,6 +28,12 @@
 // need, another may. Numbers of statements grow, whoever makes them, and a lender says which was the highest: where that is
 // above all that were sent from here, somebody else has spoken (Lender.Other), and the caller should not release anything.
 //
+// # Hand-over
+//
+// An owner whose key was seen by others goes on under another one, and every lender is told (package claim) before it hears
+// anything else of the new owner. A lender that is away is told when it is back; one that has nothing of either is asked
+// again with every heartbeat, since copies may come to it.
+//
 // # Files
 //
 // FORMAT.md has them. None of them is precious. Where they are lost, what was released and not told yet stays with the

@@ -45,3 +45,12 @@ func (l *Ledger) Line(id dhash.ID, change func(*Lender)) {
 	defer l.mu.Unlock()
 	change(l.line(id, time.Now()))
 }
+
+// ReencodeHanded decodes and encodes again the notes on hand-overs.
+func ReencodeHanded(b []byte) ([]byte, error) {
+	list, err := parseHanded(b)
+	if err != nil {
+		return nil, err
+	}
+	return encodeHanded(list), nil
+}

@@ -16,6 +16,8 @@ func reencode(what string, b []byte) (again []byte, err error) {
 		again, _, err = lenders.ReencodeLenders(b)
 	case "owed":
 		again, err = lenders.ReencodeOwed(b)
+	case "handed":
+		again, err = lenders.ReencodeHanded(b)
 	default:
 		err = fmt.Errorf("there is no file %q", what)
 	}

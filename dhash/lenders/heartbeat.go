@@ -37,12 +37,18 @@ var errNever = fmt.Errorf("%w: there was no time left for it", venti.ErrUnavaila
 // of each, in order. It takes as long as the slowest member, at most some seconds, or until ctx ends. The error is that of
 // the files.
 //
+// A member that does not know yet who has handed over to the owner (Config.Former) is told that before anything else, also
+// one that has answered lately.
+//
 // In front of a heartbeat goes one with the last number, which a lender refuses, and says which number was the highest: so
 // it is seen whether somebody else has spoken since.
 func (l *Ledger) Heartbeat(ctx context.Context, members []dhash.ID, every time.Duration) ([]Heard, error) {
 	out := make([]Heard, len(members))
 	each(beats, len(members), func(i int) { out[i] = l.probe(ctx, members[i], every) })
 	numbers, err := l.numbers(out, time.Now())
+	if err == nil {
+		err = l.saveHanded()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +79,9 @@ func each(limit, n int, do func(int)) {
 // probe asks a member which number was the highest that it heard in the owner's name.
 func (l *Ledger) probe(ctx context.Context, id dhash.ID, every time.Duration) Heard {
 	h := Heard{ID: id}
+	if h.Err = l.handOver(ctx, id); h.Err != nil {
+		return h
+	}
 	now := time.Now()
 	l.mu.Lock()
 	r := *l.line(id, now)

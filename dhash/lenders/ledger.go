@@ -28,12 +28,15 @@ type carrier interface {
 	State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error)
 }
 
-// Config says whose lenders, and where the notes on them are. All of it is needed.
+// Config says whose lenders, and where the notes on them are. All of it but Former is needed.
 type Config struct {
 	Dir     string             // a folder of the owner's alone; made if it is not there
 	Swarm   [32]byte           // the swarm's id
 	Key     ed25519.PrivateKey // the owner's
 	Carrier carrier
+
+	// Former are the keys of those who have handed over to the owner, the newest first: every lender is told.
+	Former []ed25519.PrivateKey
 }
 
 // Validate returns an error that names the field and the rule, if there is one to name.
@@ -47,6 +50,8 @@ func (c Config) Validate() error {
 		return errors.New("lenders: Key is no Ed25519 key")
 	case c.Carrier == nil:
 		return errors.New("lenders: Carrier is nil")
+	case slices.ContainsFunc(c.Former, func(k ed25519.PrivateKey) bool { return len(k) != ed25519.PrivateKeySize }):
+		return errors.New("lenders: Former has what is no Ed25519 key")
 	}
 	return nil
 }
@@ -75,6 +80,9 @@ type Ledger struct {
 	mu      sync.Mutex // protects the following
 	lenders map[dhash.ID]*Lender
 	owed    owed
+
+	handed    []Handed // by former owner and lender
+	handedNew bool     // since it was last written
 }
 
 // Open opens an owner's ledger, or makes it. The error wraps ErrInUse while another program has it. Close it.
@@ -99,6 +107,9 @@ func Open(cfg Config) (*Ledger, error) {
 	list, err := Read(cfg.Dir)
 	if err == nil {
 		l.owed, err = readOwed(cfg.Dir)
+	}
+	if err == nil {
+		l.handed, err = ReadHanded(cfg.Dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())

@@ -88,3 +88,21 @@ case("more scores than there may be", "owed", seal(owed(batch(count=(1 << 20) + 
 case("an unknown version", "owed", seal(owed(batch(), version=0)), "refused")
 case("something behind", "owed", seal(owed(batch()) + b"\0"), "refused")
 case("a byte too many in a number", "owed", seal(b"\x01\x85\x00\x00"), "refused")
+
+
+def handed(former=bytes(32), id=b"a", at=1790000000, other=0):
+    return former + uint(len(id)) + id + uint(at) + bytes([other])
+
+
+LATER = b"\x01" * 32
+case("nobody was told", "handed", seal(lines()), "good")
+case("three were told", "handed", seal(lines(handed(), handed(id=b"b", other=1), handed(LATER))), "good")
+case("told out of order", "handed", seal(lines(handed(id=b"b"), handed())), "refused")
+case("former owners out of order", "handed", seal(lines(handed(LATER), handed())), "refused")
+case("told twice", "handed", seal(lines(handed(), handed())), "refused")
+case("told never", "handed", seal(lines(handed(at=0))), "refused")
+case("told nobody", "handed", seal(lines(handed(id=b""))), "refused")
+case("other to hand over to is 2", "handed", seal(lines(handed(other=2))), "refused")
+case("more hand-overs than there may be", "handed", seal(lines(n=65537)), "refused")
+case("fewer hand-overs than said", "handed", seal(lines(handed(), n=2)), "refused")
+case("hand-overs without sum", "handed", lines(handed()), "refused")
