@@ -36,5 +36,10 @@
 // A damaged or vanished head is never replaced by head.1 on the program's own account, because snapshots made since
 // would drop out of the list, and be forgotten by the next prune. The error names the file and the way out, Recover.
 //
+// An owner whose words were seen by others is followed by another one (Owner.Next), with other keys. The new owner keeps
+// the entropy of those before, in its identity file and, sealed, in its list, because what they have sealed is not sealed
+// anew: so the new words alone bring everything back, and the old ones open what they always did. The list is taken over by
+// Inherit.
+//
 // FORMAT.md has the layouts.
 package catalog

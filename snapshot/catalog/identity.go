@@ -11,25 +11,41 @@ import (
 	"path/filepath"
 )
 
-// The identity file: four lines, of which the second is for whoever opens it by chance.
+// The identity file: four lines, of which the second is for whoever opens it by chance; in version 2, one more for each
+// former owner.
 const (
 	identityName  = "identity"
 	identityTitle = "ventidhash identity 1\n"
+	identityNext  = "ventidhash identity 2\n"
 	identityNote  = "# Whoever has this file can read and sign for everything of its owner. Keep it secret.\n"
 	identityKey   = "entropy "
 	identityOwner = "owner "
+	identityWas   = "former "
+
+	maxIdentity = 1 << 12 // bytes
 )
 
 // appendIdentity appends the text of the identity file of o.
 func appendIdentity(b []byte, o *Owner) []byte {
-	b = append(b, identityTitle+identityNote...)
+	title := identityTitle
+	if len(o.former) > 0 {
+		title = identityNext
+	}
+	b = append(b, title+identityNote...)
 	b = fmt.Appendf(b, "%s%x\n", identityKey, o.entropy)
-	return fmt.Appendf(b, "%s%x\n", identityOwner, o.PublicKey())
+	b = fmt.Appendf(b, "%s%x\n", identityOwner, o.PublicKey())
+	for _, f := range o.former {
+		b = fmt.Appendf(b, "%s%x\n", identityWas, f.entropy)
+	}
+	return b
 }
 
 // parseIdentity reads what appendIdentity wrote, and nothing else.
 func parseIdentity(text []byte) (*Owner, error) {
 	rest, ok := bytes.CutPrefix(text, []byte(identityTitle))
+	if !ok {
+		rest, ok = bytes.CutPrefix(text, []byte(identityNext))
+	}
 	if !ok {
 		return nil, corruptf("not an identity file of a version that is known to this program")
 	}
@@ -42,13 +58,39 @@ func parseIdentity(text []byte) (*Owner, error) {
 		return nil, corruptf("the identity file is damaged: the entropy is not hex digits")
 	}
 	o, err := ownerOf(entropy)
+	if err == nil {
+		o.former, err = parseFormer(rest)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if o, err = o.Follow(); err != nil { // which leaves out what cannot be
+		return nil, corruptf("the identity file is damaged: %w", err)
 	}
 	if !bytes.Equal(appendIdentity(nil, o), text) {
 		return nil, corruptf("the identity file is damaged: entropy and public key do not fit each other")
 	}
 	return o, nil
+}
+
+// parseFormer reads the former owners in an identity file; the caller checks that they are written as they should be.
+func parseFormer(text []byte) (list []*Owner, err error) {
+	for line := range bytes.Lines(text) {
+		digits, ok := bytes.CutPrefix(line, []byte(identityWas))
+		if !ok {
+			continue
+		}
+		var entropy [entropySize]byte
+		if _, err := hex.Decode(entropy[:], digits[:min(2*entropySize, len(digits))]); err != nil {
+			return nil, corruptf("the identity file is damaged: a former entropy is not hex digits")
+		}
+		f, err := ownerOf(entropy)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, f)
+	}
+	return list, nil
 }
 
 // LoadOwner reads the owner from the identity file in dir. Without one the error is fs.ErrNotExist. A file that others
@@ -68,7 +110,7 @@ func LoadOwner(dir string) (*Owner, error) {
 		return nil, fmt.Errorf("%s holds the owner's secret, and its permissions %#o let others at it; "+
 			"if nobody can have read it: chmod 600 %s", name, perm, name)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, 1<<12))
+	text, err := io.ReadAll(io.LimitReader(f, maxIdentity))
 	if err != nil {
 		return nil, err
 	}

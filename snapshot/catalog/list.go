@@ -25,6 +25,7 @@ type List struct {
 	Machines  []Setup     // by host
 	Forgotten []Forgotten // by time, then by score
 	Snapshots []Listed    // by time, then by score
+	Former    []Former    // by stamp, then by entropy
 }
 
 // A Setup is a machine on a List.
@@ -99,6 +100,7 @@ func Merge(lists ...List) List {
 			}
 		}
 	}
+	out.Former = mergeFormer(lists)
 	out.sort()
 	out.boundMachines()
 	return out
@@ -126,6 +128,7 @@ func (l *List) sort() {
 	slices.SortFunc(l.Machines, func(a, b Setup) int { return cmp.Compare(a.Host, b.Host) })
 	slices.SortFunc(l.Forgotten, compareForgotten)
 	slices.SortFunc(l.Snapshots, func(a, b Listed) int { return snapshot.Compare(a.Snapshot, b.Snapshot) })
+	slices.SortFunc(l.Former, compareFormer)
 }
 
 func compareForgotten(a, b Forgotten) int {
@@ -165,12 +168,15 @@ func (l *List) stamp() (high uint64) {
 	for i := range l.Snapshots {
 		high = max(high, l.Snapshots[i].Stamp)
 	}
+	for i := range l.Former {
+		high = max(high, l.Former[i].Stamp)
+	}
 	return high
 }
 
 // clone returns a copy of l that shares no slice with it but those inside of snapshots and machines.
 func (l *List) clone() List {
-	return List{slices.Clone(l.Machines), slices.Clone(l.Forgotten), slices.Clone(l.Snapshots)}
+	return List{slices.Clone(l.Machines), slices.Clone(l.Forgotten), slices.Clone(l.Snapshots), slices.Clone(l.Former)}
 }
 
 // snapshots returns the snapshots alone.
@@ -238,4 +244,6 @@ func (l *List) has(m snapshot.Machine) bool {
 }
 
 // empty reports whether l says nothing.
-func (l *List) empty() bool { return len(l.Machines)+len(l.Forgotten)+len(l.Snapshots) == 0 }
+func (l *List) empty() bool {
+	return len(l.Machines)+len(l.Forgotten)+len(l.Snapshots)+len(l.Former) == 0
+}

@@ -34,6 +34,11 @@ func randomList(rng *rand.Rand) (l catalog.List) {
 				Host: fmt.Sprintf("host%02d", i), Files: []snapshot.File{{Name: "f", Content: []byte{byte(rng.IntN(2))}}}}})
 		}
 	}
+	for i := range 20 {
+		if rng.IntN(2) == 0 {
+			l.Former = append(l.Former, catalog.Former{Stamp: 1 + rng.Uint64N(4), Entropy: [32]byte{byte(i + 20*rng.IntN(2))}})
+		}
+	}
 	slices.SortFunc(l.Machines, func(a, b catalog.Setup) int {
 		return cmp.Or(cmp.Compare(b.Stamp, a.Stamp), cmp.Compare(a.Host, b.Host))
 	})
@@ -118,6 +123,23 @@ func slowMerge(lists ...catalog.List) (out catalog.List) {
 		machines = slices.Delete(machines, worst, worst+1)
 	}
 	out.Machines = machines
+	for i := range 40 {
+		f := catalog.Former{Entropy: [32]byte{byte(i)}}
+		for _, l := range lists {
+			for _, g := range l.Former {
+				if g.Entropy == f.Entropy {
+					f.Stamp = max(f.Stamp, g.Stamp)
+				}
+			}
+		}
+		if f.Stamp > 0 {
+			out.Former = append(out.Former, f)
+		}
+	}
+	slices.SortFunc(out.Former, func(a, b catalog.Former) int {
+		return cmp.Or(cmp.Compare(b.Stamp, a.Stamp), bytes.Compare(b.Entropy[:], a.Entropy[:]))
+	})
+	out.Former = out.Former[:min(len(out.Former), catalog.MaxFormer)]
 	return sorted(out)
 }
 

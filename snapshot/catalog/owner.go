@@ -30,6 +30,7 @@ type Owner struct {
 	root    seal.RootKey
 	secret  seal.Secret
 	mark    [32]byte
+	former  []*Owner // see Follow
 }
 
 // NewOwner makes a new owner from 32 bytes of random.

@@ -18,6 +18,7 @@ const (
 	kindSetup     = 1 // the order of the kinds is that of the records, and Merge relies on it
 	kindForgotten = 2
 	kindListed    = 3
+	kindFormer    = 4
 
 	maxText   = 1 << 12 // bytes of a host, a user, a path, a tag or the name of a file
 	maxTexts  = 1 << 12 // paths or tags of a snapshot
@@ -47,6 +48,10 @@ func Encode(l List) []byte {
 	}
 	for i := range l.Snapshots {
 		rec = appendListed(rec[:0], &l.Snapshots[i])
+		b = venti.AppendBytes(b, rec)
+	}
+	for i := range l.Former {
+		rec = appendFormer(rec[:0], &l.Former[i])
 		b = venti.AppendBytes(b, rec)
 	}
 	return b
@@ -151,6 +156,8 @@ func (r *reader) record(b []byte) error {
 		err = r.forgotten(d, stamp)
 	case kindListed:
 		err = r.listed(d, stamp)
+	case kindFormer:
+		err = r.former(d, stamp)
 	default:
 		return fmt.Errorf("kind %d is not known to this program", kind)
 	}

@@ -88,6 +88,8 @@ type settling struct {
 	head venti.Head // in place; zero if there is none
 	list List       // of the heads taken in, and changed
 
+	above uint64 // what is written gets a higher number, too
+
 	wrote bool // the head in place is another one than in the beginning
 
 	// taken are the heads whose lists are a part of this one, with the score of the stream of each, as far as it is known.
@@ -151,7 +153,7 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 
 // next returns a number that is higher than any that was seen.
 func (s *settling) next() (uint64, error) {
-	high := s.list.stamp()
+	high := max(s.above, s.list.stamp())
 	for h := range s.taken {
 		high = max(high, h.Sequence)
 	}

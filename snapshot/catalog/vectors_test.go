@@ -183,6 +183,10 @@ type rows struct {
 		Sec   int64
 	}
 	Snapshots []row
+	Former    []struct {
+		Stamp   uint64
+		Entropy venti.Score // which has as many bytes
+	}
 }
 
 func (r rows) list(t *testing.T) (l catalog.List) {
@@ -201,6 +205,9 @@ func (r rows) list(t *testing.T) (l catalog.List) {
 	}
 	for _, s := range r.Snapshots {
 		l.Snapshots = append(l.Snapshots, s.listed(t))
+	}
+	for _, f := range r.Former {
+		l.Former = append(l.Former, catalog.Former{Stamp: f.Stamp, Entropy: f.Entropy})
 	}
 	return l
 }
@@ -226,6 +233,7 @@ func TestStreamVectors(t *testing.T) {
 		slices.Reverse(want.Machines) // any order gives the same bytes
 		slices.Reverse(want.Forgotten)
 		slices.Reverse(want.Snapshots)
+		slices.Reverse(want.Former)
 		if made := catalog.Encode(want); !bytes.Equal(made, b) {
 			t.Errorf("%s: encoded as %x", c["case"], made)
 		}

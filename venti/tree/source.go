@@ -3,6 +3,7 @@ package tree
 import (
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,6 +17,7 @@ type Source struct {
 	store  venti.Store
 	sealer *seal.Sealer
 	limit  int
+	former []seal.RootKey
 
 	// mu protects the following. Sum of the weights of the values in lru == size.
 	mu     sync.Mutex
@@ -49,6 +51,10 @@ func NewSource(store venti.Store, sealer *seal.Sealer, limit int) *Source {
 	return &Source{store: store, sealer: sealer, limit: limit, lru: list.New(),
 		byRef: map[venti.Ref]*list.Element{}, flying: map[venti.Ref]*flight{}}
 }
+
+// AlsoOwn makes OwnRoot open roots under these keys as well, of those whom the owner has followed. It is called before the
+// Source is used.
+func (s *Source) AlsoOwn(former []seal.RootKey) { s.former = former }
 
 // Store returns the store that the Source reads.
 func (s *Source) Store() venti.Store { return s.store }
@@ -160,12 +166,23 @@ func (s *Source) Root(ctx context.Context, ref venti.Ref) (*venti.Root, error) {
 	return s.openRoot(ref, block)
 }
 
-// OwnRoot fetches and opens the root block with the given score for the owner of k, and returns its ref as well.
+// OwnRoot fetches and opens the root block with the given score for the owner of k, and returns its ref as well. Where k
+// does not open it the keys of AlsoOwn are tried; the error is that of k.
 func (s *Source) OwnRoot(ctx context.Context, k seal.RootKey, score venti.Score) (*venti.Root, venti.Ref, error) {
 	block, err := s.store.Get(ctx, score)
 	if err != nil {
 		return nil, venti.Ref{}, err
 	}
+	root, ref, err := s.ownRoot(k, block)
+	for i := 0; i < len(s.former) && errors.Is(err, venti.ErrCorrupt); i++ {
+		if root, ref, formerErr := s.ownRoot(s.former[i], block); formerErr == nil {
+			return root, ref, nil
+		}
+	}
+	return root, ref, err
+}
+
+func (s *Source) ownRoot(k seal.RootKey, block []byte) (*venti.Root, venti.Ref, error) {
 	ref, err := seal.RootRef(k, block)
 	if err != nil {
 		return nil, venti.Ref{}, err

@@ -44,9 +44,11 @@ with open("owner.txt", "w") as f:
 
 # --- identity.txt
 
-def identity(o, title="ventidhash identity 1\n", public=None):
+def identity(o, title=None, public=None, former=()):
+    title = title or f"ventidhash identity {2 if former else 1}\n"
     return (title + "# Whoever has this file can read and sign for everything of its owner. Keep it secret.\n"
-            + f"entropy {o.entropy.hex()}\nowner {(public or o.public).hex()}\n")
+            + f"entropy {o.entropy.hex()}\nowner {(public or o.public).hex()}\n"
+            + "".join(f"former {w.entropy.hex()}\n" for w in former))
 
 
 with open("identity.txt", "w") as f:
@@ -54,7 +56,16 @@ with open("identity.txt", "w") as f:
     for name, text, expect in [
         ("good", good, "ok"),
         ("another", identity(BOB), "ok"),
-        ("newer version", identity(ALICE, title="ventidhash identity 2\n"), "corrupt"),
+        ("former owners", identity(ALICE, former=[BOB, Owner(bytes(32))]), "ok"),
+        ("as many former owners as there may be", identity(ALICE, former=[Owner(bytes([i]) * 32) for i in range(32)]), "ok"),
+        ("too many former owners", identity(ALICE, former=[Owner(bytes([i]) * 32) for i in range(33)]), "corrupt"),
+        ("former owner in version 1", identity(ALICE, former=[BOB], title="ventidhash identity 1\n"), "corrupt"),
+        ("version 2 without former owners", identity(ALICE, title="ventidhash identity 2\n"), "corrupt"),
+        ("former owner twice", identity(ALICE, former=[BOB, BOB]), "corrupt"),
+        ("its own former owner", identity(ALICE, former=[ALICE]), "corrupt"),
+        ("former owner cut", identity(ALICE, former=[BOB])[:-2], "corrupt"),
+        ("former owner with more", identity(ALICE, former=[BOB])[:-1] + "00\n", "corrupt"),
+        ("newer version", identity(ALICE, title="ventidhash identity 3\n"), "corrupt"),
         ("public key of another", identity(ALICE, public=BOB.public), "corrupt"),
         ("one digit changed", good.replace("entropy 00", "entropy 10"), "corrupt"),
         ("upper case", good.replace("0a0b", "0A0B"), "corrupt"),
@@ -164,7 +175,16 @@ def stream(*records, version=2):
 
 
 def whole(l):
-    return stream(*map(setup, l["Machines"]), *map(forgotten, l["Forgotten"]), *map(listed, l["Snapshots"]))
+    return stream(*map(setup, l["Machines"]), *map(forgotten, l["Forgotten"]), *map(listed, l["Snapshots"]),
+                  *map(former, l["Former"]))
+
+
+def former(w):
+    return bytes([4]) + uvarint(w["Stamp"]) + bytes.fromhex(w["Entropy"])
+
+
+def was(n, stamp=2):
+    return dict(Stamp=stamp, Entropy=hashlib.sha256(b"former %d" % n).hexdigest())
 
 
 def score(n):
@@ -186,8 +206,8 @@ def machine(host, stamp=3, sec=1_770_000_000, files=((b"config.toml", b"store = 
     return dict(Stamp=stamp, Host=host, Sec=sec, Files=[dict(Name=n.hex(), Content=c.hex()) for n, c in files])
 
 
-def lists(machines=(), forgotten=(), snapshots=()):
-    return dict(Machines=list(machines), Forgotten=list(forgotten), Snapshots=list(snapshots))
+def lists(machines=(), forgotten=(), snapshots=(), former=()):
+    return dict(Machines=list(machines), Forgotten=list(forgotten), Snapshots=list(snapshots), Former=list(former))
 
 
 with open("stream.txt", "w") as f:
@@ -212,7 +232,9 @@ with open("stream.txt", "w") as f:
         ("forgotten at the same time", lists(forgotten=pair)),
         ("machines", lists(machines=[bare, www])),
         ("as many machines and files as there may be", lists(machines=many[:63] + [machine("z", files=full_files[:16])])),
-        ("everything", lists([bare, www], [old, late], [early, plain, full])),
+        ("everything", lists([bare, www], [old, late], [early, plain, full], [was(1), was(0, stamp=3)])),
+        ("former owners of one stamp", lists(former=sorted([was(0), was(1)], key=lambda w: w["Entropy"]))),
+        ("as many former owners as there may be", lists(former=[was(i, stamp=i + 1) for i in range(32)])),
     ]:
         case(f, case=name, stream=whole(l), list=json.dumps(l), expect="ok")
     a, b, c = listed(plain), listed(full), listed(early)
@@ -231,7 +253,14 @@ with open("stream.txt", "w") as f:
         ("no stamp", stream(listed({**plain, "Stamp": 0}))),
         ("stamp over the bound", stream(listed({**plain, "Stamp": 2**63}))),
         ("kind 0", stream(listed(plain, kind=0))),
-        ("kind 4", stream(listed(plain, kind=4))),
+        ("kind 5", stream(listed(plain, kind=5))),
+        ("former owner before a snapshot", stream(former(was(0)), a)),
+        ("former owners out of order", stream(former(was(0, stamp=3)), former(was(1)))),
+        ("former owner twice", stream(former(was(0)), former(was(0, stamp=3)))),
+        ("former owner cut", stream(former(was(0))[:-1])),
+        ("former owner, bytes after the end", stream(former(was(0)) + b"\0")),
+        ("former owner without stamp", stream(former(was(0, stamp=0)))),
+        ("too many former owners", stream(*[former(was(i, stamp=i + 1)) for i in range(33)])),
         ("kinds out of order", stream(a, forgotten(old))),
         ("machine after forgotten", stream(forgotten(old), setup(www))),
         ("cut in a record", stream(a, b)[:-1]),
