@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"errors"
@@ -173,9 +174,12 @@ func (s *Source) OwnRoot(ctx context.Context, k seal.RootKey, score venti.Score)
 	if err != nil {
 		return nil, venti.Ref{}, err
 	}
-	root, ref, err := s.ownRoot(k, block)
+	if len(s.former) == 0 {
+		return s.ownRoot(k, block)
+	}
+	root, ref, err := s.ownRoot(k, bytes.Clone(block)) // opening a block spoils it
 	for i := 0; i < len(s.former) && errors.Is(err, venti.ErrCorrupt); i++ {
-		if root, ref, formerErr := s.ownRoot(s.former[i], block); formerErr == nil {
+		if root, ref, formerErr := s.ownRoot(s.former[i], bytes.Clone(block)); formerErr == nil {
 			return root, ref, nil
 		}
 	}
