@@ -99,6 +99,7 @@ func (a *app) identity(create bool) (*catalog.Owner, error) {
 	if err != nil {
 		return nil, err
 	}
+	takeNotes(dir, o)
 	a.owner, a.sealer, a.source = o, nil, nil
 	return o, nil
 }
@@ -135,13 +136,18 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 		return nil, err
 	}
 	dir := at.catalog(owner)
-	if _, err := os.Stat(dir); at.swarm && errors.Is(err, fs.ErrNotExist) { // an empty list only where there is a swarm
+	if _, err := os.Stat(dir); at.swarm && errors.Is(err, fs.ErrNotExist) && len(owner.Former()) == 0 { // an empty list only where there is a swarm
 		if _, err := a.blocks(ctx, false); err != nil {
 			return nil, err
 		}
 	}
-	a.catalog, err = catalog.Open(catalog.Config{Dir: dir, Store: late{a}, Owner: owner})
-	return a.catalog, err
+	if a.catalog, err = catalog.Open(catalog.Config{Dir: dir, Store: late{a}, Owner: owner}); err != nil {
+		return a.catalog, err
+	}
+	if err := a.inherit(ctx, at); err != nil {
+		return nil, err
+	}
+	return a.catalog, a.regain(ctx)
 }
 
 // print writes v as one JSON line.

@@ -70,6 +70,9 @@ func (a *app) backup(ctx context.Context, paths []string, f *backupFlags) error 
 		defer cfg.Known.Close()
 	}
 	cat, err := a.snapshots(ctx)
+	if err == nil {
+		err = followed(cat)
+	}
 	if err != nil {
 		return err
 	}

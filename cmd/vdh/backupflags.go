@@ -147,7 +147,7 @@ func (a *app) known() (*archive.Known, error) {
 	if at.swarm {
 		store = swarmWord + ":" + a.swarm.ID()
 	}
-	dir, err := knownDir(store, a.owner.PublicKey())
+	dir, err := ownKnownDir(store, a.owner)
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,7 @@ func (a *app) ledger(ctx context.Context, but ...string) (*lenders.Ledger, []dha
 		}
 	}
 	slices.Sort(members)
-	l, err := lenders.Open(lenders.Config{Dir: at.notes(a.owner), Swarm: [32]byte(swarm), Key: a.owner.SigningKey(), Carrier: a.swarm})
+	l, err := lenders.Open(lenders.Config{Dir: at.notes(a.owner), Swarm: [32]byte(swarm), Key: a.owner.SigningKey(), Carrier: a.swarm,
+		Former: formerSigners(a.owner)})
 	return l, members, err
 }

@@ -74,15 +74,22 @@ func (l location) notes(o *catalog.Owner) string {
 	return filepath.Join(l.dir, "lenders", hex.EncodeToString(o.PublicKey()))
 }
 
-// strangers returns the public keys of the other owners who have a catalog there.
-func (l location) strangers(o *catalog.Owner) ([]string, error) {
+// strangers returns the public keys of the other owners who have a catalog there, but for former identities of o whose
+// catalogs hold nothing that o's own does not.
+func (l location) strangers(o *catalog.Owner, cat *catalog.Catalog) ([]string, error) {
+	own := map[string]bool{hex.EncodeToString(o.PublicKey()): true}
+	for _, f := range o.Former() {
+		if todo, err := cat.Inherits(l.catalog(f), f); err == nil && !todo {
+			own[hex.EncodeToString(f.PublicKey())] = true
+		}
+	}
 	entries, err := os.ReadDir(l.owners())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var keys []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != hex.EncodeToString(o.PublicKey()) {
+		if e.IsDir() && !own[e.Name()] {
 			keys = append(keys, e.Name())
 		}
 	}

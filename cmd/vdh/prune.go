@@ -88,6 +88,9 @@ func (a *app) prune(ctx context.Context, f pruneFlags) error {
 		return err
 	}
 	cat, err := a.snapshots(ctx)
+	if err == nil {
+		err = followed(cat)
+	}
 	if err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (a *app) prune(ctx context.Context, f pruneFlags) error {
 		return err
 	}
 	alone := func() error {
-		others, err := at.strangers(owner)
+		others, err := at.strangers(owner, cat)
 		if err == nil && len(others) > 0 {
 			err = fmt.Errorf("the store at %s also has the snapshots of %s, whose blocks would be lost; nothing was freed",
 				at.dir, count(int64(len(others)), "other identity", "other identities"))

@@ -169,7 +169,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	for _, verb := range []func(*app) *cobra.Command{
 		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats, newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newServe, newStatus, newDemo, newMan, newVersion, newCopy, newMount,
-		newRun, newSchedule,
+		newRun, newSchedule, newKey,
 	} {
 		root.AddCommand(verb(a))
 	}

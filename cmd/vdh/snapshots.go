@@ -97,7 +97,7 @@ func (a *app) explainEmpty() {
 	if err != nil {
 		return
 	}
-	if others, _ := at.strangers(a.owner); len(others) > 0 {
+	if others, _ := at.strangers(a.owner, a.catalog); len(others) > 0 {
 		a.note("vdh: no snapshots of this identity here; %s of %s. Is this the right identity?",
 			at.dir, count(int64(len(others)), "holds those of another one", "holds those of other ones"))
 		return

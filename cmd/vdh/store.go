@@ -82,7 +82,7 @@ func (a *app) mayMakeStore(at location) error {
 	if err != nil {
 		return err
 	}
-	cache, err := knownDir(at.dir, owner.PublicKey())
+	cache, err := ownKnownDir(at.dir, owner)
 	if err != nil {
 		return err
 	}
@@ -105,13 +105,13 @@ func (a *app) session(ctx context.Context) (venti.Store, error) {
 		a.lease, err = a.disk.Session(ctx)
 	}
 	if a.disk == nil && a.writing == nil {
-		return a.beginWriting()
+		return a.beginWriting(ctx)
 	}
 	return store, err
 }
 
 // beginWriting begins a session of a swarm, for the owner.
-func (a *app) beginWriting() (_ venti.Store, err error) {
+func (a *app) beginWriting(ctx context.Context) (_ venti.Store, err error) {
 	at, err := a.where()
 	if err != nil {
 		return nil, err
@@ -119,6 +119,7 @@ func (a *app) beginWriting() (_ venti.Store, err error) {
 	if a.writing, err = prune.Begin(at.notes(a.owner), time.Now()); err != nil {
 		return nil, err
 	}
+	a.handOver(ctx)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.swarm, a.source = writing{a.swarm}, nil
@@ -157,6 +158,7 @@ func (a *app) plain(ctx context.Context) (*tree.Source, error) {
 		return nil, err
 	}
 	a.source = tree.NewSource(store, sealer, cacheSize)
+	a.source.AlsoOwn(a.formerKeys())
 	return a.source, nil
 }
 

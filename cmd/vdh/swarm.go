@@ -95,7 +95,8 @@ func (a *app) client(ctx context.Context, f *node.Folder) (*node.Client, error) 
 	if err != nil {
 		return nil, err
 	}
-	return node.Dial(ctx, node.ClientConfig{Folder: f, Owner: sign, MarkKey: mark, Program: program(), Wait: a.patience})
+	return node.Dial(ctx, node.ClientConfig{Folder: f, Owner: sign, MarkKey: mark, Former: a.formerMarks(), Program: program(),
+		Wait: a.patience})
 }
 
 // actFor returns the keys of the owner. Where there is none, whoever asks only reads, and does so under keys that are

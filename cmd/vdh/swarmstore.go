@@ -88,7 +88,7 @@ func (a *app) byNode(ctx context.Context, l *node.Local, f *node.Folder) (*byNod
 		return nil, err
 	}
 	owner := dhash.Owner(member.PublicOf(sign))
-	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark, Wait: a.patience})
+	r, err := l.Blocks(ctx, node.Session{Owner: owner, Grant: grant, MarkKey: mark, FormerMarks: a.formerMarks(), Wait: a.patience})
 	if err != nil {
 		return nil, err
 	}

@@ -260,6 +260,20 @@ func (c *Catalog) inherit(ctx context.Context, l List, above uint64) error {
 	return nil
 }
 
+// ErrFollowed says that the owner of a catalog was followed by another one, who has taken the list over: nothing is added to
+// it or forgotten any more, since the other may prune what it does not know of.
+var ErrFollowed = errors.New("this identity was followed by another one")
+
+// Followed returns an error that wraps ErrFollowed if the catalog's owner was followed by another one, as far as the folder
+// says. No change is made then.
+func (c *Catalog) Followed() error {
+	heir, err := Heir(c.cfg.Dir)
+	if err == nil && heir != "" {
+		err = fmt.Errorf("%w, %.8s…", ErrFollowed, heir)
+	}
+	return err
+}
+
 // Heir returns the public key of who has followed the owner of the catalog in dir, in hexadecimal; empty if nobody has, as
 // far as dir says.
 func Heir(dir string) (string, error) {

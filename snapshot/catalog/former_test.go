@@ -129,7 +129,13 @@ func TestInherit(t *testing.T) {
 		t.Errorf("heir %q, %v", heir, err)
 	}
 
+	if err := ca.Add(t.Context(), list[4]); !errors.Is(err, catalog.ErrFollowed) {
+		t.Errorf("a former owner adds a snapshot: %v", err)
+	}
+	wantList(t, ca, list[1:4])
+
 	// A machine that has not heard goes on as the former owner.
+	must(t, os.Remove(filepath.Join(dir(a), "heir")))
 	must(t, ca.Add(t.Context(), list[4]))
 	must(t, cb.Remove(t.Context(), list[1].Score))
 	if todo, err := cb.Inherits(dir(a), a); !todo || err != nil {

@@ -47,6 +47,9 @@ func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err erro
 	if c.cfg.Store == nil {
 		return errors.New("catalog: without a store it cannot be changed")
 	}
+	if err := c.Followed(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
 		return err
 	}

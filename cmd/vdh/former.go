@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/claim"
+	"ventidhash/dhash/lenders"
+	"ventidhash/snapshot/catalog"
+	"ventidhash/snapshot/prune"
+	"ventidhash/venti/seal"
+)
+
+// An identity that follows others (vdh key rotate) takes over from them what is in each store when that is next used: the
+// list of snapshots, the notes on lenders, the cache, and, in a swarm, what the lenders hold.
+
+// inherit takes over what the lists of former identities say. Where that cannot be now, and there is no list of the
+// identity itself yet, the catalog is that of the last former one, so that what there is can be read.
+func (a *app) inherit(ctx context.Context, at location) error {
+	for _, f := range a.owner.Former() {
+		todo, err := a.catalog.Inherits(at.catalog(f), f)
+		if err == nil && !todo {
+			continue
+		}
+		if err == nil {
+			err = a.inheritFrom(ctx, at, f)
+		}
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.note("vdh: the list of snapshots of the identity before is not taken over yet: %v", err)
+		if _, own := a.catalog.Head(); errors.Is(own, catalog.ErrNoHead) {
+			a.catalog, err = catalog.Open(catalog.Config{Dir: at.catalog(f), Store: late{a}, Owner: f})
+			return err
+		}
+	}
+	return nil
+}
+
+// inheritFrom takes over the list of one former identity. It is a writer of its own: no prune takes what it stores.
+func (a *app) inheritFrom(ctx context.Context, at location, f *catalog.Owner) (err error) {
+	if _, err := a.blocks(ctx, false); err != nil {
+		return err
+	}
+	switch {
+	case a.disk != nil && a.lease == nil:
+		s, err := a.disk.Session(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+	case a.disk == nil && a.writing == nil:
+		w, err := prune.Begin(at.notes(a.owner), time.Now())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, w.Close()) }()
+	}
+	return a.catalog.Inherit(ctx, at.catalog(f), f)
+}
+
+// regain takes former identities that the list names, and the identity file does not, into that file: a machine that was
+// brought back by the words of the last identity alone has what it takes to read everything.
+func (a *app) regain(ctx context.Context) error {
+	former, err := a.catalog.Former(ctx)
+	if err != nil || len(former) == 0 {
+		return nil // whoever wants the list is told what is wrong with it
+	}
+	next, err := a.owner.Follow(former...)
+	if err != nil || len(next.Former()) == len(a.owner.Former()) {
+		return err
+	}
+	dir, err := dataDir()
+	if err != nil {
+		return err
+	}
+	here, err := catalog.LoadOwner(dir)
+	if err == nil && here.PublicKey().Equal(a.owner.PublicKey()) {
+		next, err = catalog.ReplaceOwner(ctx, dir, a.owner, next)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil // it is put there later
+	}
+	if err != nil {
+		return fmt.Errorf("noting the former identities: %w", err)
+	}
+	a.owner, a.source = next, nil
+	return nil
+}
+
+// formerKeys returns the keys that opened roots before.
+func (a *app) formerKeys() []seal.RootKey {
+	if a.owner == nil {
+		return nil
+	}
+	return a.owner.FormerRootKeys()
+}
+
+// formerMarks returns the keys of the marks of claims that were made before.
+func (a *app) formerMarks() [][32]byte {
+	if a.owner == nil {
+		return nil
+	}
+	return a.owner.FormerMarkKeys()
+}
+
+// formerSigners returns the keys of those who have handed over to the owner, the last one first.
+func formerSigners(o *catalog.Owner) (keys []ed25519.PrivateKey) {
+	for _, f := range o.Former() {
+		keys = append(keys, f.SigningKey())
+	}
+	return keys
+}
+
+// moveToHeir makes what belonged to the last former identity that has any the identity's own, unless it has its own.
+func moveToHeir(o *catalog.Owner, name func(*catalog.Owner) string) {
+	if _, err := os.Lstat(name(o)); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	for _, f := range o.Former() {
+		if os.Rename(name(f), name(o)) == nil {
+			return
+		}
+	}
+}
+
+// takeNotes takes over what this machine has noted on lenders, and on what is to be let go of a swarm.
+func takeNotes(dir string, o *catalog.Owner) {
+	at := location{swarm: true, dir: filepath.Join(dir, "swarm")}
+	moveToHeir(o, at.notes)
+}
+
+// ownKnownDir is knownDir for an owner, who takes over the cache of a former identity.
+func ownKnownDir(store string, o *catalog.Owner) (string, error) {
+	dir, err := knownDir(store, o.PublicKey())
+	if err == nil {
+		moveToHeir(o, func(o *catalog.Owner) string {
+			dir, _ := knownDir(store, o.PublicKey()) // which did not fail before
+			return dir
+		})
+	}
+	return dir, err
+}
+
+// handOverTime bounds how much longer a backup takes because some members have not heard of a rotation yet.
+const handOverTime = 5 * time.Second
+
+// handOver tells members that have not heard yet that the former identities have handed over to this one, so that what is
+// stored under their names is found. What goes wrong with it does no harm but that some of it is stored again.
+func (a *app) handOver(ctx context.Context) {
+	if len(a.owner.Former()) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOverTime)
+	defer cancel()
+	l, members, err := a.ledger(ctx, "gone", "banned", "dead", "away")
+	if err == nil {
+		_, _, err = l.HandOver(ctx, members)
+		err = errors.Join(err, l.Close())
+	}
+	if err != nil && a.verbose {
+		a.note("vdh: telling the members of the identity before: %v", err)
+	}
+}
+
+// asked is how many members are asked whether an identity has been followed by another one.
+const asked = 8
+
+// rotated reports whether any of the members that answer knows that the identity has handed over to another one. What one
+// member says is not certain, and nothing depends on it.
+func (a *app) rotated(ctx context.Context) (bool, error) {
+	swarm, err := hex.DecodeString(a.swarm.ID())
+	if err != nil || len(swarm) != 32 {
+		return false, errors.New("the swarm has no id")
+	}
+	roster, err := a.swarm.Members(ctx)
+	if err != nil {
+		return false, err
+	}
+	n := 0
+	for _, m := range roster {
+		id, err := libpeer.Decode(m.ID)
+		if err != nil || m.State == "gone" || m.State == "banned" || m.State == "dead" || m.State == "away" {
+			continue
+		}
+		if n++; n > asked {
+			break
+		}
+		s := claim.Statement{Kind: claim.Heartbeat, Lender: dhash.ID(id), Number: 1, Date: time.Now().Truncate(time.Second)}
+		raw, _, err := claim.Sign(a.owner.SigningKey(), [32]byte(swarm), s)
+		if err != nil {
+			return false, err
+		}
+		one, cancel := context.WithTimeout(ctx, handOverTime)
+		b, err := a.swarm.State(one, dhash.ID(id), raw)
+		cancel()
+		if err != nil {
+			continue
+		}
+		if answer, err := claim.ParseAnswer(b); err == nil && answer.Reason == claim.HandedOver {
+			return true, nil
+		}
+	}
+	return false, ctx.Err()
+}
+
+// followed returns an error that says what to do if the identity was followed by another one: it can read, and not write.
+func followed(cat *catalog.Catalog) error {
+	err := cat.Followed()
+	if errors.Is(err, catalog.ErrFollowed) {
+		err = fmt.Errorf("%w (vdh key rotate), and can only read; the words of that one make this machine the same: "+
+			"vdh key rotate --given", err)
+	}
+	return err
+}
+
+// conflicts returns how many lenders have given what a former identity had there to somebody else.
+func conflicts(list []lenders.Handed) int {
+	of := map[dhash.ID]bool{}
+	for _, h := range list {
+		if h.Other {
+			of[h.ID] = true
+		}
+	}
+	return len(of)
+}
