@@ -43,9 +43,9 @@ const (
 // ErrNoSwarm says that a folder belongs to no swarm.
 var ErrNoSwarm = errors.New("this machine has joined no swarm: vdh swarm init founds one, vdh swarm join TOKEN joins one")
 
-// A Folder is where a member keeps who it is.
+// A Folder is where a member keeps who it is, or what an owner who was rescued has in its place.
 type Folder struct {
-	Dir      string
+	Dir      string             // empty if there is none: then all of this is in memory
 	Key      ed25519.PrivateKey // of this member
 	Founder  ed25519.PrivateKey // the swarm's key; nil but where the swarm was founded
 	Swarm    member.PublicKey
@@ -129,6 +129,9 @@ func (f *Folder) Save() error {
 
 // SaveManifest writes the manifest that now holds, for the next OpenFolder.
 func (f *Folder) SaveManifest(m *member.Manifest) error {
+	if f.Dir == "" {
+		return nil
+	}
 	return f.write(manifestFile, string(m.Encode()))
 }
 

@@ -125,7 +125,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
-		host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
+		knows: n.knows, host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
 	if err != nil {
 		return err
 	}
@@ -279,6 +279,9 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 	}
 	return g.Owner, nil
 }
+
+// knows reports whether this member keeps anything for an owner.
+func (n *Node) knows(o dhash.Owner) bool { return n.store.Owner(o).Fragments > 0 }
 
 // holder returns what does what members ask of this node.
 func (n *Node) holder() *holder {
