@@ -35,8 +35,8 @@ func (b *blocks) use(score venti.Score) {
 
 // Get returns a copy that has the score, or else what the store has, verified by the store.
 func (b *blocks) Get(ctx context.Context, score venti.Score) ([]byte, error) {
-	b.use(score)
 	if block, ok := b.copied(score); ok {
+		b.use(score)
 		return block, nil
 	}
 	if b.store == nil {
@@ -45,6 +45,7 @@ func (b *blocks) Get(ctx context.Context, score venti.Score) ([]byte, error) {
 	}
 	block, err := b.store.Get(ctx, score)
 	if err == nil {
+		b.use(score)
 		b.copy(score, block)
 	}
 	return block, err

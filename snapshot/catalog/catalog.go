@@ -1,12 +1,10 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -21,6 +19,7 @@ type Config struct {
 	Dir   string      // the folder of the head and its companions; made when first written
 	Store venti.Store // where the blocks go; without one the catalog can be listed from its copies, and not changed
 	Owner *Owner
+	Heads Heads // where other machines of the owner leave their heads, and find this one's; nil if there are none
 }
 
 // Validate reports the first field that cannot be.
@@ -66,24 +65,46 @@ func newCatalog(cfg Config) (*Catalog, error) {
 }
 
 // List returns all snapshots, by time and then by score. The caller owns the slice. It asks the store only for blocks
-// of which no good copy is in the folder.
+// of which no good copy is in the folder, and nobody for newer heads: Refresh does that.
 func (c *Catalog) List(ctx context.Context) ([]snapshot.Snapshot, error) {
+	l, err := c.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.snapshots(), nil
+}
+
+// Machines returns what is kept of the owner's machines, by host. The caller owns the slice. It asks as List does.
+func (c *Catalog) Machines(ctx context.Context) ([]snapshot.Machine, error) {
+	l, err := c.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]snapshot.Machine, len(l.Machines))
+	for i := range l.Machines {
+		out[i] = l.Machines[i].Machine
+	}
+	return out, nil
+}
+
+// current returns the list that the head in place leads to.
+func (c *Catalog) current(ctx context.Context) (List, error) {
 	head, err := c.Head()
 	for {
 		if errors.Is(err, ErrNoHead) {
-			return []snapshot.Snapshot{}, nil
+			return List{}, nil
 		}
 		if err != nil {
-			return nil, err
+			return List{}, err
 		}
-		list, _, err := c.read(ctx, newBlocks(&c.cfg), head.Score)
+		l, err := c.read(ctx, newBlocks(&c.cfg), head.Score)
 		if err == nil || ctx.Err() != nil {
-			return list, err
+			return l, err
 		}
 		// A writer may have replaced the head, and removed the copies, since it was read.
 		now, headErr := c.Head()
 		if headErr != nil || now == head {
-			return nil, err
+			return List{}, err
 		}
 		head = now
 	}
@@ -104,7 +125,7 @@ func (c *Catalog) Root(ctx context.Context) (venti.Ref, error) {
 }
 
 // Add puts s into the list, in place of one of the same score. The blocks of s must have been stored before; Update
-// syncs them.
+// syncs them. Errors are those of Update.
 func (c *Catalog) Add(ctx context.Context, s snapshot.Snapshot) error {
 	return c.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
 		list = slices.DeleteFunc(list, func(old snapshot.Snapshot) bool { return old.Score == s.Score })
@@ -112,61 +133,35 @@ func (c *Catalog) Add(ctx context.Context, s snapshot.Snapshot) error {
 	})
 }
 
-// Remove takes the snapshots with these scores off the list. One that is not in it is passed over.
+// Remove takes the snapshots with these scores off the list. One that is not in it is passed over. Errors are those of
+// Update.
 func (c *Catalog) Remove(ctx context.Context, scores ...venti.Score) error {
 	return c.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
 		return slices.DeleteFunc(list, func(s snapshot.Snapshot) bool { return slices.Contains(scores, s.Score) }), nil
 	})
 }
 
-// Update replaces the list by what change makes of it. Writers take turns, so no change is lost; change may keep and
-// alter the slice. When Update returns nil, the new list and everything that was put into the store before are durable;
-// after any error the list is the old one, unless the error came from making the new head durable, when it may be
-// either. A list that stays the same is not written.
-func (c *Catalog) Update(ctx context.Context, change func([]snapshot.Snapshot) ([]snapshot.Snapshot, error)) (err error) {
-	if c.cfg.Store == nil {
-		return errors.New("catalog: without a store it cannot be changed")
-	}
-	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
-		return err
-	}
-	unlock, err := lock(ctx, c.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
+// SetMachine keeps m, in place of what was kept of the same host. If that had the same files nothing changes, the time
+// included. Its bounds are those of package snapshot. Errors are those of Update.
+func (c *Catalog) SetMachine(ctx context.Context, m snapshot.Machine) error {
+	return c.change(ctx, func(l *List, stamp uint64, _ time.Time) error { return l.setup(m, stamp) })
+}
 
-	head, err := c.Head()
-	if err != nil && !errors.Is(err, ErrNoHead) {
-		return err
-	}
-	b := newBlocks(&c.cfg)
-	var list []snapshot.Snapshot
-	var before []byte
-	if head.Sequence > 0 {
-		if list, before, err = c.read(ctx, b, head.Score); err != nil {
+// Update replaces the list by what change makes of it: what it adds or alters is put on the list, what it leaves out is
+// forgotten. Writers take turns, so no change is lost; change may keep and alter the slice. When Update returns nil, the
+// new list and everything that was put into the store before are durable; after any error the list is the old one, unless
+// the error came from making the new head durable, when it may be either. A list that stays the same is not written.
+//
+// With Config.Heads, what other machines have added or forgotten is taken in first, and the new head is handed out. A
+// *UnpublishedError says that the list here was changed as asked, and that only this did not come about.
+func (c *Catalog) Update(ctx context.Context, change func([]snapshot.Snapshot) ([]snapshot.Snapshot, error)) error {
+	return c.change(ctx, func(l *List, stamp uint64, now time.Time) error {
+		want, err := change(l.snapshots())
+		if err != nil {
 			return err
 		}
-	}
-	if list, err = change(list); err != nil {
-		return err
-	}
-	stream := Encode(list)
-	if _, err := Decode(stream); err != nil {
-		return fmt.Errorf("not stored, for it could not be read back: %w", err)
-	}
-	if bytes.Equal(stream, before) {
-		return nil
-	}
-	score, err := c.write(ctx, b, stream)
-	if err != nil {
-		return err
-	}
-	if err := c.replaceHead(head, c.cfg.Owner.SignHead(head.Sequence+1, score, time.Now())); err != nil {
-		return err
-	}
-	b.tidy()
-	return nil
+		return l.replace(want, stamp, now)
+	})
 }
 
 const (
@@ -176,31 +171,35 @@ const (
 
 func (c *Catalog) source(b *blocks) *tree.Source { return tree.NewSource(b, c.sealer, cacheSize) }
 
-// read returns the list under the root with the given score, and the stream that it was in.
-func (c *Catalog) read(ctx context.Context, b *blocks, score venti.Score) ([]snapshot.Snapshot, []byte, error) {
+// read returns the list under the root with the given score.
+func (c *Catalog) read(ctx context.Context, b *blocks, score venti.Score) (List, error) {
 	src := c.source(b)
 	root, _, err := src.OwnRoot(ctx, c.cfg.Owner.RootKey(), score)
 	if err != nil {
-		return nil, nil, fmt.Errorf("catalog: %w", err)
+		return List{}, fmt.Errorf("catalog: %w", err)
 	}
+	return readList(ctx, src, root, score)
+}
+
+// readList returns the list under a root.
+func readList(ctx context.Context, src *tree.Source, root *venti.Root, score venti.Score) (List, error) {
 	if root.Kind != venti.RootCatalog {
-		return nil, nil, corruptf("catalog: root %s is no catalog's", score)
+		return List{}, corruptf("catalog: root %s is no catalog's", score)
 	}
 	if root.Top.Size > maxStream {
-		return nil, nil, corruptf("catalog: its stream of %d bytes is over the bound of %d", root.Top.Size, maxStream)
+		return List{}, corruptf("catalog: its stream of %d bytes is over the bound of %d", root.Top.Size, maxStream)
 	}
 	r := tree.NewReader(ctx, src, root.Top)
 	defer r.Close()
 	stream := make([]byte, root.Top.Size)
 	if _, err := io.ReadFull(r, stream); err != nil {
-		return nil, nil, fmt.Errorf("catalog: %w", err)
+		return List{}, fmt.Errorf("catalog: %w", err)
 	}
-	list, err := Decode(stream)
-	return list, stream, err
+	return Decode(stream)
 }
 
-// write stores the stream and its root, durably, and returns the root's score.
-func (c *Catalog) write(ctx context.Context, b *blocks, stream []byte) (venti.Score, error) {
+// write stores the stream and its root, durably, and returns the root's score. prev is the root of the list before.
+func (c *Catalog) write(ctx context.Context, b *blocks, stream []byte, prev venti.Score) (venti.Score, error) {
 	sink := tree.NewSink(b, c.sealer, nil)
 	w := tree.NewWriter(ctx, sink, tree.Entries())
 	_, writeErr := w.Write(stream)
@@ -210,7 +209,7 @@ func (c *Catalog) write(ctx context.Context, b *blocks, stream []byte) (venti.Sc
 	}
 	now := time.Now().UTC()
 	ref, err := sink.PutRoot(ctx, c.cfg.Owner.RootKey(),
-		&venti.Root{Kind: venti.RootCatalog, Time: now, Floor: now, Top: top})
+		&venti.Root{Kind: venti.RootCatalog, Time: now, Floor: now, Top: top, Prev: prev})
 	if err != nil {
 		return venti.Score{}, fmt.Errorf("catalog: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"ventidhash/venti"
 )
@@ -22,8 +24,8 @@ var (
 	// ErrNoHead says that the folder has no catalog yet.
 	ErrNoHead = errors.New("no catalog yet")
 
-	// ErrOldHead says that a head is not newer than the one that is there.
-	ErrOldHead = errors.New("the head in place is newer, or of the same sequence")
+	// ErrOldHead says that a head leads to nothing that the one in place does not.
+	ErrOldHead = errors.New("the head in place is newer")
 
 	// ErrOtherOwner says that a head is good and not of this owner. It comes with venti.ErrCorrupt.
 	ErrOtherOwner = errors.New("the head is another owner's")
@@ -107,19 +109,19 @@ func (c *Catalog) replaceHead(old, next venti.Head) error {
 	return syncDir(c.cfg.Dir)
 }
 
-// Recover makes head, the bytes of a Head of the owner, the head of the catalog in cfg.Dir: one that another machine or
-// the swarm kept, or the content of head.1 where the newer one is damaged. It first reads the whole list that the head
-// leads to, from the copies and the store, and stores all of it in cfg.Store if there is one. A damaged head in place is
-// kept aside as head.bad. Where a good head is in place, only one of a higher sequence may follow it; anything else is
-// ErrOldHead, unless it is the same.
-func Recover(ctx context.Context, cfg Config, head []byte) (h venti.Head, err error) {
+// Recover makes the list that heads lead to the one in cfg.Dir. They are the bytes of heads of the owner that another
+// machine or the swarm kept, or the content of head.1 where the newer one is damaged; several of them are a conflict, and
+// their lists are merged, with the one in place too if that is good. It reads the whole lists, from the copies and the
+// store, and stores all of it in cfg.Store if there is one. A damaged head in place is kept aside as head.bad. It returns
+// the head then in place: one of those given if it says it all, else a new one that follows them. ErrOldHead says that the
+// one in place did so already. If some of the lists can be read, and not all, the error is an *UnpublishedError. Nothing is
+// published: Refresh does that.
+func Recover(ctx context.Context, cfg Config, heads ...[]byte) (h venti.Head, err error) {
 	c, err := newCatalog(cfg)
 	if err != nil {
 		return venti.Head{}, err
 	}
-	if h, err = venti.ParseHead(head); err == nil {
-		err = ofOwner(h, cfg.Owner)
-	}
+	given, err := c.parse(heads)
 	if err != nil {
 		return venti.Head{}, err
 	}
@@ -131,35 +133,83 @@ func Recover(ctx context.Context, cfg Config, head []byte) (h venti.Head, err er
 		return venti.Head{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-
-	old, err := c.Head()
+	s, err := c.begin(ctx)
 	var damaged *HeadError
-	switch {
-	case errors.Is(err, ErrNoHead), errors.As(err, &damaged):
-	case err != nil:
-		return venti.Head{}, err
-	case old == h:
-		return h, nil
-	case old.Sequence >= h.Sequence:
-		return venti.Head{}, fmt.Errorf("%w: %d is here, %d was given", ErrOldHead, old.Sequence, h.Sequence)
-	}
-	b := newBlocks(&cfg)
-	if _, _, err := c.read(ctx, b, h.Score); err != nil {
+	if err != nil && !errors.As(err, &damaged) {
 		return venti.Head{}, err
 	}
-	if cfg.Store != nil {
-		if err := b.putUsed(ctx); err != nil {
+	return c.recover(ctx, s, damaged, given)
+}
+
+// parse reads the heads that were given.
+func (c *Catalog) parse(heads [][]byte) (given []venti.Head, err error) {
+	for _, b := range heads {
+		h, err := venti.ParseHead(b)
+		if err == nil {
+			err = ofOwner(h, c.cfg.Owner)
+		}
+		if err != nil {
+			return nil, err
+		}
+		given = append(given, h)
+	}
+	if len(given) == 0 {
+		return nil, errors.New("catalog: no head to recover from was given")
+	}
+	return given, nil
+}
+
+// recover takes the lists of the given heads in, and writes. The lock is held.
+func (c *Catalog) recover(ctx context.Context, s *settling, damaged *HeadError, given []venti.Head) (venti.Head, error) {
+	before, good := s.head, 0
+	var bad error
+	for _, h := range given {
+		l, err := c.read(ctx, s.b, h.Score)
+		if err != nil {
+			bad = errors.Join(bad, err)
+			continue
+		}
+		good++
+		s.taken[h] = venti.Sum(Encode(l))
+		s.list = Merge(s.list, l)
+	}
+	if good == 0 {
+		return venti.Head{}, bad
+	}
+	if c.cfg.Store != nil {
+		if err := s.b.putUsed(ctx); err != nil {
 			return venti.Head{}, err
 		}
 	}
 	if damaged != nil {
-		bad, err := os.ReadFile(damaged.Name)
-		if err == nil {
-			err = writeFile(filepath.Join(cfg.Dir, badName), bad)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := c.putAside(damaged); err != nil {
 			return venti.Head{}, err
 		}
 	}
-	return h, c.replaceHead(old, h)
+	next, err := s.next()
+	if err == nil {
+		err = s.write(ctx, next, time.Now())
+	}
+	if err != nil {
+		return venti.Head{}, err
+	}
+	switch {
+	case bad != nil:
+		return s.head, &UnpublishedError{s.head, bad}
+	case s.head == before && !slices.Contains(given, before):
+		return s.head, fmt.Errorf("%w: %d is here, and says all that %d does", ErrOldHead, before.Sequence, given[0].Sequence)
+	}
+	return s.head, nil
+}
+
+// putAside keeps a damaged head as head.bad.
+func (c *Catalog) putAside(damaged *HeadError) error {
+	b, err := os.ReadFile(damaged.Name)
+	if err == nil {
+		err = writeFile(filepath.Join(c.cfg.Dir, badName), b)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"ventidhash/snapshot"
 	"ventidhash/snapshot/catalog"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
@@ -169,8 +171,7 @@ func TestRecoverRefuses(t *testing.T) {
 		head venti.Head
 		want error
 	}{
-		"older": {one, catalog.ErrOldHead}, "another of the same sequence": {rival, catalog.ErrOldHead},
-		"the same": {two, nil}, "no blocks": {nothing, venti.ErrNotFound}, "no catalog": {noCatalog, venti.ErrCorrupt},
+		"older": {one, catalog.ErrOldHead}, "the same": {two, nil}, "no blocks": {nothing, venti.ErrNotFound}, "no catalog": {noCatalog, venti.ErrCorrupt},
 	} {
 		if _, err := catalog.Recover(t.Context(), cfg, c.head.Append(nil)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -180,11 +181,46 @@ func TestRecoverRefuses(t *testing.T) {
 		t.Errorf("no head: %v", err)
 	}
 	wantList(t, c, snaps(2))
-	if _, err := catalog.Recover(t.Context(), cfg, newer.Append(nil)); err != nil {
-		t.Error(err)
+	if now, _ := c.Head(); now != two {
+		t.Errorf("the head in place is now %+v", now)
 	}
-	wantList(t, c, snaps(1))
-	if b, _ := os.ReadFile(filepath.Join(cfg.Dir, "head.1")); !bytes.Equal(b, two.Append(nil)) {
-		t.Error("head.1 is not the head that was in place")
+
+	// Of lists that say less nothing is lost, whatever their heads' sequences.
+	for _, h := range []venti.Head{rival, newer} { // which get the heads 3 and 4 behind them
+		got, err := catalog.Recover(t.Context(), cfg, h.Append(nil))
+		if err != nil || got.Sequence <= h.Sequence || got.Score != two.Score {
+			t.Errorf("head %d: got %+v, %v", h.Sequence, got, err)
+		}
+		wantList(t, c, snaps(2))
 	}
+}
+
+func TestRecoverMergesAConflict(t *testing.T) {
+	cfg, store := newConfig(t)
+	other := catalog.Config{Dir: t.TempDir(), Store: store, Owner: cfg.Owner}
+	for i := range 3 {
+		must(t, mustOpen(t, cfg).Add(t.Context(), snap(i)))
+		must(t, mustOpen(t, other).Add(t.Context(), snap(10+i)))
+	}
+	a, err := mustOpen(t, cfg).Head()
+	must(t, err)
+	b, err := mustOpen(t, other).Head()
+	must(t, err)
+	nothing := cfg.Owner.SignHead(3, venti.Sum([]byte("nothing")), a.Time)
+
+	fresh := catalog.Config{Dir: t.TempDir(), Store: store, Owner: cfg.Owner}
+	h, err := catalog.Recover(t.Context(), fresh, a.Append(nil), b.Append(nil))
+	if err != nil || h.Sequence != 4 {
+		t.Fatalf("got %+v, %v", h, err)
+	}
+	wantList(t, mustOpen(t, fresh), slices.Concat(snaps(3), []snapshot.Snapshot{snap(10), snap(11), snap(12)}))
+
+	// One list that cannot be read does not keep the other ones away, and is told of.
+	fresh.Dir = t.TempDir()
+	h, err = catalog.Recover(t.Context(), fresh, nothing.Append(nil), a.Append(nil))
+	var apart *catalog.UnpublishedError
+	if !errors.As(err, &apart) || !errors.Is(err, venti.ErrNotFound) || h != a {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	wantList(t, mustOpen(t, fresh), snaps(3))
 }

@@ -2,40 +2,80 @@ package catalog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"ventidhash/snapshot"
 	"ventidhash/venti"
 )
 
-// The layout of the stream of snapshots is in FORMAT.md.
+// The layout of the stream of a list is in FORMAT.md.
 const (
-	streamVersion = 1
+	streamVersion = 2
 
-	maxText   = 1 << 12 // bytes of a host, a user, a path or a tag
+	kindSetup     = 1 // the order of the kinds is that of the records, and Merge relies on it
+	kindForgotten = 2
+	kindListed    = 3
+
+	maxText   = 1 << 12 // bytes of a host, a user, a path, a tag or the name of a file
 	maxTexts  = 1 << 12 // paths or tags of a snapshot
 	maxRecord = 1 << 25 // bytes
+	maxStamp  = 1<<63 - 1
 
 	flagShare = 1
 )
 
-// Encode returns the stream of the snapshots, sorted by time and then by score. Decode(Encode(x)) is x, sorted, as long
-// as Decode takes it; what it does not take must not be stored.
-func Encode(list []snapshot.Snapshot) []byte {
-	list = slices.SortedFunc(slices.Values(list), snapshot.Compare)
+// errVersion says that a list was written by another version of the program. It comes with venti.ErrCorrupt.
+var errVersion = errors.New("not a version that is known to this program")
+
+// Encode returns the stream of a list, whose slices it sorts. Decode(Encode(x)) is x, sorted, as long as Decode takes it;
+// what it does not take must not be stored.
+func Encode(l List) []byte {
+	l = l.clone()
+	l.sort()
 	b := []byte{streamVersion}
 	var rec []byte
-	for i := range list {
-		rec = appendRecord(rec[:0], &list[i])
+	for i := range l.Machines {
+		rec = appendSetup(rec[:0], &l.Machines[i])
+		b = venti.AppendBytes(b, rec)
+	}
+	for i := range l.Forgotten {
+		rec = appendForgotten(rec[:0], &l.Forgotten[i])
+		b = venti.AppendBytes(b, rec)
+	}
+	for i := range l.Snapshots {
+		rec = appendListed(rec[:0], &l.Snapshots[i])
 		b = venti.AppendBytes(b, rec)
 	}
 	return b
 }
 
-func appendRecord(b []byte, s *snapshot.Snapshot) []byte {
+func appendSetup(b []byte, m *Setup) []byte {
+	b = venti.AppendUint(append(b, kindSetup), m.Stamp)
+	b = venti.AppendBytes(b, m.Host)
+	b = venti.AppendSeconds(b, m.Time)
+	b = venti.AppendUint(b, uint64(len(m.Files)))
+	for _, f := range m.Files {
+		b = venti.AppendBytes(b, f.Name)
+		b = venti.AppendBytes(b, f.Content)
+	}
+	return b
+}
+
+func appendForgotten(b []byte, f *Forgotten) []byte {
+	b = venti.AppendUint(append(b, kindForgotten), f.Stamp)
+	b = append(b, f.Score[:]...)
+	return venti.AppendSeconds(b, f.Time)
+}
+
+func appendListed(b []byte, s *Listed) []byte {
+	b = venti.AppendUint(append(b, kindListed), s.Stamp)
+	return appendSnapshot(b, &s.Snapshot)
+}
+
+func appendSnapshot(b []byte, s *snapshot.Snapshot) []byte {
 	b = append(b, s.Score[:]...)
 	b = venti.AppendTime(b, s.Time)
 	b = venti.AppendBytes(b, s.Host)
@@ -58,49 +98,143 @@ func appendRecord(b []byte, s *snapshot.Snapshot) []byte {
 	return venti.AppendUint(b, s.Incomplete)
 }
 
-// Decode reads what Encode wrote. An unknown version is an error, and so are snapshots out of order, without score or
-// time, or with the score of another, and any encoding that Encode would not make.
-func Decode(b []byte) ([]snapshot.Snapshot, error) {
+// Decode reads what Encode wrote. An unknown version is an error, and so are records out of order, without stamp, score or
+// time, or about what another is about, more machines or files than there may be, and any encoding that Encode would not
+// make.
+func Decode(b []byte) (List, error) {
 	d := venti.NewDecoder(b)
 	if v := d.Byte(); d.Err() == nil && v != streamVersion {
-		return nil, corruptf("catalog: version %d is not known to this program", v)
+		return List{}, corruptf("catalog: the list is of version %d, %w", v, errVersion)
 	}
-	list := []snapshot.Snapshot{}
-	seen := map[venti.Score]bool{}
-	for d.Err() == nil && d.Len() > 0 {
-		s, err := parseRecord(d.Bytes(maxRecord))
-		if d.Err() == nil && err == nil {
-			err = follows(list, s, seen)
+	r := reader{seen: map[venti.Score]bool{}}
+	for n := 0; d.Err() == nil && d.Len() > 0; n++ {
+		rec := d.Bytes(maxRecord)
+		if d.Err() != nil {
+			break
 		}
-		if d.Err() == nil && err != nil {
-			d.Fail(fmt.Errorf("snapshot %d: %w", len(list), err))
+		if err := r.record(rec); err != nil {
+			d.Fail(fmt.Errorf("record %d: %w", n, err))
 		}
-		list = append(list, s)
-		seen[s.Score] = true
 	}
 	if err := d.Finish(); err != nil {
-		return nil, corruptf("catalog: %v", err)
+		return List{}, corruptf("catalog: %v", err)
 	}
-	return list, nil
+	return r.list, nil
 }
 
-// follows reports what keeps s from standing behind the list.
-func follows(list []snapshot.Snapshot, s snapshot.Snapshot, seen map[venti.Score]bool) error {
+// A reader puts the records of a stream together.
+type reader struct {
+	list List
+	seen map[venti.Score]bool
+	kind byte // of the record before
+	buf  []byte
+}
+
+// record takes one record.
+func (r *reader) record(b []byte) error {
+	d := venti.NewDecoder(b)
+	kind, stamp := d.Byte(), d.Uint(maxStamp)
 	switch {
-	case s.Score.IsZero():
-		return fmt.Errorf("no score")
-	case s.Time.IsZero():
-		return fmt.Errorf("no time")
-	case seen[s.Score]:
-		return fmt.Errorf("score %s is there twice", s.Score)
-	case len(list) > 0 && snapshot.Compare(list[len(list)-1], s) >= 0:
-		return fmt.Errorf("out of order")
+	case d.Err() != nil:
+		return d.Err()
+	case kind < r.kind:
+		return errOrder
+	case stamp == 0:
+		return errors.New("no stamp")
 	}
+	r.kind = kind
+	var err error
+	switch kind {
+	case kindSetup:
+		err = r.setup(d, stamp)
+	case kindForgotten:
+		err = r.forgotten(d, stamp)
+	case kindListed:
+		err = r.listed(d, stamp)
+	default:
+		return fmt.Errorf("kind %d is not known to this program", kind)
+	}
+	if err == nil && !bytes.Equal(r.buf, b) {
+		err = errors.New("not in canonical form")
+	}
+	return err
+}
+
+var errOrder = errors.New("out of order")
+
+func (r *reader) setup(d *venti.Decoder, stamp uint64) error {
+	s := Setup{Stamp: stamp}
+	s.Host, s.Time = string(d.Bytes(maxText)), d.Seconds()
+	for range d.Uint(snapshot.MaxFiles) {
+		if d.Err() != nil {
+			break
+		}
+		f := snapshot.File{Name: string(d.Bytes(maxText)), Content: bytes.Clone(d.Bytes(snapshot.MaxFileContent))}
+		if n := len(s.Files); d.Err() == nil && n > 0 && s.Files[n-1].Name >= f.Name {
+			return fmt.Errorf("files %w", errOrder)
+		}
+		s.Files = append(s.Files, f)
+	}
+	n := len(r.list.Machines)
+	switch {
+	case d.Finish() != nil:
+		return d.Err()
+	case n > 0 && r.list.Machines[n-1].Host >= s.Host:
+		return errOrder
+	case n == snapshot.MaxMachines:
+		return fmt.Errorf("more than %d machines", snapshot.MaxMachines)
+	}
+	r.list.Machines = append(r.list.Machines, s)
+	r.buf = appendSetup(r.buf[:0], &s)
 	return nil
 }
 
-func parseRecord(b []byte) (s snapshot.Snapshot, err error) {
-	d := venti.NewDecoder(b)
+func (r *reader) forgotten(d *venti.Decoder, stamp uint64) error {
+	f := Forgotten{Stamp: stamp}
+	copy(f.Score[:], d.Fixed(venti.ScoreSize))
+	f.Time = d.Seconds()
+	n := len(r.list.Forgotten)
+	switch {
+	case d.Finish() != nil:
+		return d.Err()
+	case n > 0 && compareForgotten(r.list.Forgotten[n-1], f) >= 0:
+		return errOrder
+	}
+	r.list.Forgotten = append(r.list.Forgotten, f)
+	r.buf = appendForgotten(r.buf[:0], &f)
+	return r.once(f.Score, f.Time)
+}
+
+func (r *reader) listed(d *venti.Decoder, stamp uint64) error {
+	s := Listed{Stamp: stamp, Snapshot: parseSnapshot(d)}
+	n := len(r.list.Snapshots)
+	switch {
+	case d.Finish() != nil:
+		return d.Err()
+	case n > 0 && snapshot.Compare(r.list.Snapshots[n-1].Snapshot, s.Snapshot) >= 0:
+		return errOrder
+	}
+	r.list.Snapshots = append(r.list.Snapshots, s)
+	r.buf = appendListed(r.buf[:0], &s)
+	return r.once(s.Score, s.Time)
+}
+
+// once returns what keeps a snapshot from standing in the list.
+func (r *reader) once(score venti.Score, t time.Time) error {
+	switch {
+	case score.IsZero():
+		return errors.New("no score")
+	case t.IsZero():
+		return errors.New("no time")
+	case r.seen[score]:
+		return fmt.Errorf("score %s is there twice", score)
+	}
+	r.seen[score] = true
+	return nil
+}
+
+// parseSnapshot reads what appendSnapshot wrote.
+func parseSnapshot(d *venti.Decoder) (s snapshot.Snapshot) {
 	copy(s.Score[:], d.Fixed(venti.ScoreSize))
 	s.Time = d.Time()
 	s.Host, s.User = string(d.Bytes(maxText)), string(d.Bytes(maxText))
@@ -115,13 +249,7 @@ func parseRecord(b []byte) (s snapshot.Snapshot, err error) {
 	}
 	s.Share = flags&flagShare != 0
 	s.Incomplete = d.Uint(math.MaxInt64)
-	if err := d.Finish(); err != nil {
-		return s, err
-	}
-	if !bytes.Equal(appendRecord(make([]byte, 0, len(b)), &s), b) {
-		return s, fmt.Errorf("not in canonical form")
-	}
-	return s, nil
+	return s
 }
 
 // texts reads a number and as many texts.

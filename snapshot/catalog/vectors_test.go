@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -144,6 +145,7 @@ func TestHeadVectors(t *testing.T) {
 
 // A row of the vectors of the stream.
 type row struct {
+	Stamp                     uint64
 	Score, Parent             venti.Score
 	Sec, Nsec                 int64
 	Host, User                string
@@ -154,10 +156,10 @@ type row struct {
 	Incomplete                uint64
 }
 
-func (r row) snapshot(t *testing.T) snapshot.Snapshot {
-	s := snapshot.Snapshot{Score: r.Score, Time: time.Unix(r.Sec, r.Nsec).UTC(), Host: r.Host, User: r.User,
+func (r row) listed(t *testing.T) catalog.Listed {
+	s := catalog.Listed{Stamp: r.Stamp, Snapshot: snapshot.Snapshot{Score: r.Score, Time: time.Unix(r.Sec, r.Nsec).UTC(), Host: r.Host, User: r.User,
 		Files: r.Files, Dirs: r.Dirs, Bytes: r.Bytes, Added: r.Added, Duration: r.Duration, Parent: r.Parent,
-		Share: r.Share, Incomplete: r.Incomplete}
+		Share: r.Share, Incomplete: r.Incomplete}}
 	for _, p := range r.Paths {
 		s.Paths = append(s.Paths, string(unhex(t, p)))
 	}
@@ -167,30 +169,63 @@ func (r row) snapshot(t *testing.T) snapshot.Snapshot {
 	return s
 }
 
+// rows are a list in the vectors of the stream.
+type rows struct {
+	Machines []struct {
+		Stamp uint64
+		Host  string
+		Sec   int64
+		Files []struct{ Name, Content string } // hexadecimal
+	}
+	Forgotten []struct {
+		Stamp uint64
+		Score venti.Score
+		Sec   int64
+	}
+	Snapshots []row
+}
+
+func (r rows) list(t *testing.T) (l catalog.List) {
+	for _, m := range r.Machines {
+		s := catalog.Setup{Stamp: m.Stamp, Machine: snapshot.Machine{Host: m.Host}}
+		if m.Sec != 0 {
+			s.Time = time.Unix(m.Sec, 0).UTC()
+		}
+		for _, f := range m.Files {
+			s.Files = append(s.Files, snapshot.File{Name: string(unhex(t, f.Name)), Content: unhex(t, f.Content)})
+		}
+		l.Machines = append(l.Machines, s)
+	}
+	for _, f := range r.Forgotten {
+		l.Forgotten = append(l.Forgotten, catalog.Forgotten{Stamp: f.Stamp, Score: f.Score, Time: time.Unix(f.Sec, 0).UTC()})
+	}
+	for _, s := range r.Snapshots {
+		l.Snapshots = append(l.Snapshots, s.listed(t))
+	}
+	return l
+}
+
 func TestStreamVectors(t *testing.T) {
 	for _, c := range cases(t, "stream.txt") {
 		b := unhex(t, c["stream"])
 		got, err := catalog.Decode(b)
 		if c["expect"] != "ok" {
-			if !errors.Is(err, venti.ErrCorrupt) || got != nil {
-				t.Errorf("%s: got %d snapshots, %v", c["case"], len(got), err)
+			if !errors.Is(err, venti.ErrCorrupt) || !reflect.DeepEqual(got, catalog.List{}) {
+				t.Errorf("%s: got %d snapshots, %v", c["case"], len(got.Snapshots), err)
 			}
 			continue
 		}
-		var rows []row
-		if err := json.Unmarshal([]byte(c["list"]), &rows); err != nil {
+		var r rows
+		if err := json.Unmarshal([]byte(c["list"]), &r); err != nil {
 			t.Fatal(err)
 		}
-		want := []snapshot.Snapshot{}
-		for _, r := range rows {
-			want = append(want, r.snapshot(t))
-		}
+		want := r.list(t)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v; want %+v", c["case"], got, err, want)
 		}
-		for i, j := 0, len(want)-1; i < j; i, j = i+1, j-1 { // any order gives the same bytes
-			want[i], want[j] = want[j], want[i]
-		}
+		slices.Reverse(want.Machines) // any order gives the same bytes
+		slices.Reverse(want.Forgotten)
+		slices.Reverse(want.Snapshots)
 		if made := catalog.Encode(want); !bytes.Equal(made, b) {
 			t.Errorf("%s: encoded as %x", c["case"], made)
 		}

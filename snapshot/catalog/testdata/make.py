@@ -141,57 +141,125 @@ def texts(list):
     return uvarint(len(list)) + b"".join(text(b) for b in list)
 
 
-def record(s, flags=None, nsec=None, host=None):
-    return (bytes.fromhex(s["Score"]) + zigzag(s["Sec"]) + uvarint(s["Nsec"] if nsec is None else nsec)
+def listed(s, flags=None, nsec=None, host=None, kind=3):
+    return (bytes([kind]) + uvarint(s["Stamp"]) + bytes.fromhex(s["Score"]) + zigzag(s["Sec"])
+            + uvarint(s["Nsec"] if nsec is None else nsec)
             + (host or text(s["Host"].encode())) + text(s["User"].encode())
             + texts([bytes.fromhex(p) for p in s["Paths"]]) + texts([bytes.fromhex(t) for t in s["Tags"]])
             + uvarint(s["Files"]) + uvarint(s["Dirs"]) + uvarint(s["Bytes"]) + uvarint(s["Added"]) + uvarint(s["Duration"])
             + bytes.fromhex(s["Parent"]) + bytes([int(s["Share"]) if flags is None else flags]) + uvarint(s["Incomplete"]))
 
 
-def stream(*records, version=1):
+def forgotten(f):
+    return bytes([2]) + uvarint(f["Stamp"]) + bytes.fromhex(f["Score"]) + uvarint(f["Sec"])
+
+
+def setup(m):
+    files = b"".join(text(bytes.fromhex(f["Name"])) + text(bytes.fromhex(f["Content"])) for f in m["Files"])
+    return bytes([1]) + uvarint(m["Stamp"]) + text(m["Host"].encode()) + uvarint(m["Sec"]) + uvarint(len(m["Files"])) + files
+
+
+def stream(*records, version=2):
     return bytes([version]) + b"".join(text(r) for r in records)
 
 
+def whole(l):
+    return stream(*map(setup, l["Machines"]), *map(forgotten, l["Forgotten"]), *map(listed, l["Snapshots"]))
+
+
+def score(n):
+    return hashlib.sha256(b"snapshot %d" % n).hexdigest()
+
+
 def snap(n, sec, **kw):
-    s = dict(Score=hashlib.sha256(b"snapshot %d" % n).hexdigest(), Sec=sec, Nsec=0, Host="", User="", Paths=[], Tags=[],
+    s = dict(Stamp=1, Score=score(n), Sec=sec, Nsec=0, Host="", User="", Paths=[], Tags=[],
              Files=0, Dirs=0, Bytes=0, Added=0, Duration=0, Parent="00" * 32, Share=False, Incomplete=0)
     s.update(kw)
     return s
 
 
+def gone(n, sec, stamp=5):
+    return dict(Stamp=stamp, Score=score(n), Sec=sec)
+
+
+def machine(host, stamp=3, sec=1_770_000_000, files=((b"config.toml", b"store = 'swarm'\n"),)):
+    return dict(Stamp=stamp, Host=host, Sec=sec, Files=[dict(Name=n.hex(), Content=c.hex()) for n, c in files])
+
+
+def lists(machines=(), forgotten=(), snapshots=()):
+    return dict(Machines=list(machines), Forgotten=list(forgotten), Snapshots=list(snapshots))
+
+
 with open("stream.txt", "w") as f:
     plain = snap(0, 1_770_000_000)
-    full = snap(1, 1_770_000_001, Nsec=999_999_999, Host="srv1", User="root",
+    full = snap(1, 1_770_000_001, Nsec=999_999_999, Host="srv1", User="root", Stamp=2**63 - 1,
                 Paths=[b"/srv/\xff\n".hex(), b"/var".hex()], Tags=[b"nightly".hex(), b"".hex()], Files=300, Dirs=2, Bytes=2**40,
                 Added=127, Duration=90 * 10**9, Parent=plain["Score"], Share=True, Incomplete=2**63 - 1)
     early = snap(2, -5, Host="\u00fc")
     twins = sorted([snap(3, 5), snap(4, 5)], key=lambda s: s["Score"])
-    for name, list in [("empty", []), ("one", [plain]), ("all fields", [full]), ("three", [early, plain, full]), ("same time", twins)]:
-        case(f, case=name, stream=stream(*map(record, list)), list=json.dumps(list), expect="ok")
-    a, b, c = record(plain), record(full), record(early)
+    old, late = gone(5, 1_760_000_000), gone(6, 1_760_000_001, stamp=4)
+    pair = sorted([gone(7, 9), gone(8, 9)], key=lambda s: s["Score"])
+    bare, www = machine("", sec=0, files=()), machine("www", files=((b"", b""), (b"a\xff", b"\0" * 300), (b"b", b"x")))
+    many = [machine("m%02d" % i, files=()) for i in range(65)]
+    full_files = [(b"%02d" % i, b"") for i in range(17)]
+    for name, l in [
+        ("empty", lists()),
+        ("one", lists(snapshots=[plain])),
+        ("all fields", lists(snapshots=[full])),
+        ("three", lists(snapshots=[early, plain, full])),
+        ("same time", lists(snapshots=twins)),
+        ("forgotten", lists(forgotten=[old, late])),
+        ("forgotten at the same time", lists(forgotten=pair)),
+        ("machines", lists(machines=[bare, www])),
+        ("as many machines and files as there may be", lists(machines=many[:63] + [machine("z", files=full_files[:16])])),
+        ("everything", lists([bare, www], [old, late], [early, plain, full])),
+    ]:
+        case(f, case=name, stream=whole(l), list=json.dumps(l), expect="ok")
+    a, b, c = listed(plain), listed(full), listed(early)
     for name, x in [
         ("nothing", b""),
         ("version 0", stream(a, version=0)),
-        ("version 2", stream(a, version=2)),
+        ("version 1", stream(a, version=1)),
+        ("version 3", stream(a, version=3)),
         ("out of order", stream(b, a)),
-        ("out of order by score", stream(*map(record, reversed(twins)))),
+        ("out of order by score", stream(*map(listed, reversed(twins)))),
         ("twice", stream(a, a)),
-        ("score twice", stream(a, record({**full, "Score": plain["Score"]}))),
-        ("no score", stream(record({**plain, "Score": "00" * 32}))),
-        ("no time", stream(record({**plain, "Sec": -62135596800}))),
+        ("score twice", stream(a, listed({**full, "Score": plain["Score"]}))),
+        ("listed and forgotten", stream(forgotten(gone(0, 7)), a)),
+        ("no score", stream(listed({**plain, "Score": "00" * 32}))),
+        ("no time", stream(listed({**plain, "Sec": -62135596800}))),
+        ("no stamp", stream(listed({**plain, "Stamp": 0}))),
+        ("stamp over the bound", stream(listed({**plain, "Stamp": 2**63}))),
+        ("kind 0", stream(listed(plain, kind=0))),
+        ("kind 4", stream(listed(plain, kind=4))),
+        ("kinds out of order", stream(a, forgotten(old))),
+        ("machine after forgotten", stream(forgotten(old), setup(www))),
         ("cut in a record", stream(a, b)[:-1]),
         ("cut in a length", stream(a) + b"\x80"),
         ("record too short", stream(a[:-1])),
         ("bytes in a record after its end", stream(a + b"\0")),
         ("record of nothing", stream(b"")),
-        ("flag that is not known", stream(record(plain, flags=2))),
-        ("nanoseconds over a second", stream(record(plain, nsec=10**9))),
-        ("length in a long form", stream(record(plain, host=b"\x80\x00"))),
-        ("record length in a long form", b"\x01" + bytes([len(a) & 0x7F | 0x80, (len(a) >> 7) | 0x80, 0]) + a),
-        ("host over the bound", stream(record({**plain, "Host": "h" * 4097}))),
-        ("paths over the bound", stream(record({**plain, "Paths": ["61"] * 4097}))),
-        ("number over 63 bits", stream(record({**plain, "Files": 2**63}))),
-        ("record length beyond all memory", b"\x01" + uvarint(2**62)),
+        ("flag that is not known", stream(listed(plain, flags=2))),
+        ("nanoseconds over a second", stream(listed(plain, nsec=10**9))),
+        ("length in a long form", stream(listed(plain, host=b"\x80\x00"))),
+        ("record length in a long form", b"\x02" + bytes([len(a) & 0x7F | 0x80, (len(a) >> 7) | 0x80, 0]) + a),
+        ("host over the bound", stream(listed({**plain, "Host": "h" * 4097}))),
+        ("paths over the bound", stream(listed({**plain, "Paths": ["61"] * 4097}))),
+        ("number over 63 bits", stream(listed({**plain, "Files": 2**63}))),
+        ("record length beyond all memory", b"\x02" + uvarint(2**62)),
+        ("forgotten out of order", stream(forgotten(late), forgotten(old))),
+        ("forgotten twice", stream(forgotten(old), forgotten({**old, "Sec": old["Sec"] + 1}))),
+        ("forgotten at no time", stream(forgotten(gone(5, 0)))),
+        ("forgotten without score", stream(forgotten({**old, "Score": "00" * 32}))),
+        ("forgotten too late", stream(forgotten(gone(5, 2**40 + 1)))),
+        ("forgotten, bytes after the end", stream(forgotten(old) + b"\0")),
+        ("machines out of order", stream(setup(www), setup(bare))),
+        ("machine twice", stream(setup(www), setup(www))),
+        ("too many machines", stream(*map(setup, many))),
+        ("too many files", stream(setup(machine("z", files=full_files)))),
+        ("files out of order", stream(setup(machine("z", files=[(b"b", b""), (b"a", b"")])))),
+        ("file twice", stream(setup(machine("z", files=[(b"a", b"1"), (b"a", b"2")])))),
+        ("file over the bound", stream(setup(machine("z", files=[(b"a", bytes(65537))])))),
+        ("machine, bytes after the end", stream(setup(www) + b"\0")),
     ]:
         case(f, case=name, stream=x, expect="corrupt")

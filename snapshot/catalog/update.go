@@ -1,0 +1,215 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"time"
+
+	"ventidhash/venti"
+)
+
+// An editor changes a list. What it puts there gets the stamp.
+type editor func(l *List, stamp uint64, now time.Time) error
+
+// Refresh takes in what other machines have added and forgotten since, and publishes the head in place if it is not the
+// newest elsewhere. Without Config.Heads it does nothing. Errors are those of Update: after a *UnpublishedError the list
+// here is good, and perhaps not the newest.
+func (c *Catalog) Refresh(ctx context.Context) error {
+	if c.cfg.Heads == nil {
+		return nil
+	}
+	return c.settle(ctx, nil, false)
+}
+
+// Republish is Refresh, and hands the head out even if it is found elsewhere.
+func (c *Catalog) Republish(ctx context.Context) error {
+	if c.cfg.Heads == nil {
+		return nil
+	}
+	return c.settle(ctx, nil, true)
+}
+
+func (c *Catalog) change(ctx context.Context, edit editor) error { return c.settle(ctx, edit, false) }
+
+// settle goes through what every change of the list consists of, while it holds the lock:
+//
+//  1. Take in the lists of the heads that are found elsewhere.
+//  2. Change the list. What is new in it, and what is forgotten, gets a stamp that is higher than all that were seen.
+//  3. Write the list, then the head in the folder.
+//  4. Publish the head, unless step 1 failed: nothing that was not taken in may be replaced.
+//  5. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
+//     for the change: that has its stamp, and is a part of the list.
+func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err error) {
+	if c.cfg.Store == nil {
+		return errors.New("catalog: without a store it cannot be changed")
+	}
+	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, c.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	s, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if s.wrote {
+			s.b.tidy()
+		}
+	}()
+	for round := range maxRounds {
+		more, err := s.round(ctx, edit, again)
+		var apart *UnpublishedError
+		switch {
+		case round > 0 && err != nil && !errors.As(err, &apart):
+			return &UnpublishedError{s.head, err} // the change was made in the first round
+		case err != nil || !more:
+			return err
+		}
+		if err := pause(ctx, round); err != nil {
+			return &UnpublishedError{s.head, err}
+		}
+		edit = nil
+	}
+	return &UnpublishedError{s.head, errCrowded}
+}
+
+// A settling is what is known while the lock is held.
+type settling struct {
+	c    *Catalog
+	b    *blocks
+	head venti.Head // in place; zero if there is none
+	list List       // of the heads taken in, and changed
+
+	wrote bool // the head in place is another one than in the beginning
+
+	// taken are the heads whose lists are a part of this one, with the score of the stream of each, as far as it is known.
+	taken map[venti.Head]venti.Score
+}
+
+// begin reads the head in place and its list.
+func (c *Catalog) begin(ctx context.Context) (*settling, error) {
+	s := &settling{c: c, b: newBlocks(&c.cfg), taken: map[venti.Head]venti.Score{}}
+	head, err := c.Head()
+	if errors.Is(err, ErrNoHead) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if s.list, err = c.read(ctx, s.b, head.Score); err != nil {
+		return s, err
+	}
+	s.head = head
+	s.taken[head] = venti.Sum(Encode(s.list))
+	prev, err := c.loadHead(prevName)
+	switch {
+	case err == nil && prev != head:
+		s.taken[prev] = venti.Score{}
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, venti.ErrCorrupt):
+		return s, err
+	}
+	return s, nil
+}
+
+// round is steps 1 to 4 of settle.
+func (s *settling) round(ctx context.Context, edit editor, again bool) (more bool, err error) {
+	var found []venti.Head
+	var apart error
+	if s.c.cfg.Heads != nil {
+		found, apart = s.find(ctx)
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+	}
+	now := time.Now()
+	next, err := s.next()
+	if err == nil && edit != nil {
+		err = edit(&s.list, next, now)
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := s.write(ctx, next, now); err != nil || s.c.cfg.Heads == nil {
+		return false, err
+	}
+	if apart == nil {
+		more, apart = s.publish(ctx, found, again)
+	}
+	if apart != nil {
+		return false, &UnpublishedError{s.head, apart}
+	}
+	return more, nil
+}
+
+// next returns a number that is higher than any that was seen.
+func (s *settling) next() (uint64, error) {
+	high := s.list.stamp()
+	for h := range s.taken {
+		high = max(high, h.Sequence)
+	}
+	if high >= math.MaxInt64 {
+		return 0, fmt.Errorf("catalog: number %d of a head leaves no room for another one", high)
+	}
+	return high + 1, nil
+}
+
+// write makes the list durable, and a head that leads to it the one in place: a new one with the sequence, unless one
+// that was taken in leads to it already, and no other of its sequence is known.
+func (s *settling) write(ctx context.Context, sequence uint64, now time.Time) error {
+	s.list.expire(now)
+	if len(s.taken) == 0 && s.list.empty() {
+		return nil
+	}
+	stream := Encode(s.list)
+	if _, err := Decode(stream); err != nil {
+		return fmt.Errorf("not stored, for it could not be read back: %w", err)
+	}
+	newest, alone, score := s.leading(venti.Sum(stream))
+	next := newest
+	if !alone {
+		if score.IsZero() {
+			if s.c.cfg.Store == nil {
+				return errors.New("catalog: without a store, lists cannot be merged")
+			}
+			var err error
+			if score, err = s.c.write(ctx, s.b, stream, s.head.Score); err != nil {
+				return err
+			}
+		}
+		next = s.c.cfg.Owner.SignHead(sequence, score, now)
+	}
+	if next == s.head {
+		return nil
+	}
+	if err := s.c.replaceHead(s.head, next); err != nil {
+		return err
+	}
+	s.head, s.wrote = next, true
+	s.taken[next] = venti.Sum(stream)
+	return nil
+}
+
+// leading looks for heads that lead to a stream. alone says that newest is one, and the only head of the highest sequence
+// among all that were taken in; score is the root of the list of any that is one.
+func (s *settling) leading(stream venti.Score) (newest venti.Head, alone bool, score venti.Score) {
+	for h, sum := range s.taken {
+		if sum == stream {
+			score = h.Score
+		}
+		switch {
+		case h.Sequence > newest.Sequence:
+			newest, alone = h, sum == stream
+		case h.Sequence == newest.Sequence:
+			alone = false
+		}
+	}
+	return newest, alone, score
+}
