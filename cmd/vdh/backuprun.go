@@ -52,6 +52,9 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 		return err
 	}
 	if !f.dryRun {
+		if a.swarm != nil {
+			a.keepMachine(ctx, cat)
+		}
 		a.heartbeat(ctx)
 	}
 	return verdict(res.Failed, held)

@@ -200,15 +200,14 @@ func (r *recovery) words(ctx context.Context) error {
 // phraseWords is how many words a phrase has.
 const phraseWords = 24
 
-// askWay asks for the way into the swarm, if that is where the snapshots are and this machine is in none.
+// askWay asks for the way into the swarm, unless a folder is named or this machine is in a swarm.
 func (r *recovery) askWay(ctx context.Context) error {
 	if r.storePath != "" && r.storePath != swarmWord {
 		return nil
 	}
-	if _, err := r.member(); !errors.Is(err, node.ErrNoSwarm) {
-		if err == nil && (r.f.via != "" || r.line.Membership != "") {
-			err = r.useSwarm()
-		}
+	if _, err := r.member(); err == nil {
+		return r.useSwarm()
+	} else if !errors.Is(err, node.ErrNoSwarm) {
 		return err
 	}
 	if r.f.via == "-" {

@@ -88,7 +88,7 @@ func (r *recovery) byToken() error {
 	if err != nil {
 		return err
 	}
-	r.line.SwarmID, r.line.Membership = swarmID(f), "new"
+	r.line.SwarmID, r.line.Membership = swarmID(f), newPlace
 	r.note("vdh: joined the swarm as %s", f.ID())
 	return nil
 }
@@ -109,7 +109,11 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 	for _, h := range found.Heads {
 		heads = append(heads, h.Append(nil))
 	}
-	h, err := catalog.Recover(ctx, catalog.Config{Dir: at.catalog(r.owner), Store: late{r.app}, Owner: r.owner}, heads...)
+	store, err := r.session(ctx)
+	if err != nil {
+		return err
+	}
+	h, err := catalog.Recover(ctx, catalog.Config{Dir: at.catalog(r.owner), Store: store, Owner: r.owner}, heads...)
 	if errors.Is(err, catalog.ErrOldHead) {
 		r.note("vdh: the list that is here is newer than number %d, which the members have", found.Heads[0].Sequence)
 		cat, e := r.snapshots(ctx)
