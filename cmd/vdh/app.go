@@ -142,7 +142,11 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 			return nil, err
 		}
 	}
-	a.catalog, err = catalog.Open(catalog.Config{Dir: dir, Store: late{a}, Owner: owner})
+	cfg := catalog.Config{Dir: dir, Store: late{a}, Owner: owner}
+	if at.swarm {
+		cfg.Heads = swarmHeads{a}
+	}
+	a.catalog, err = catalog.Open(cfg)
 	return a.catalog, err
 }
 

@@ -228,7 +228,7 @@ func (r *recovery) printSwarm(ctx context.Context) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", printable(x.Host), x.Score.Short(), localTime(x.Time), x.Files,
 			size(int64(x.Bytes)), s.now(i), showPaths(x.Paths), labels(x))
 	}
-	if err := w.Flush(); err != nil {
+	if err := errors.Join(w.Flush(), r.out.Flush()); err != nil {
 		return err
 	}
 	return r.sayHow(ctx, list, s)

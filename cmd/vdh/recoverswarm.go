@@ -141,11 +141,11 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 	return nil
 }
 
-// printRecovered prints the JSON line.
+// printRecovered prints the JSON line, at once: what follows takes longer.
 func (r *recovery) printRecovered() error {
 	if !r.json {
 		return nil
 	}
 	r.line.Store = rawName(swarmWord)
-	return r.print(r.line)
+	return errors.Join(r.print(r.line), r.out.Flush())
 }

@@ -290,7 +290,9 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 }
 
 // knows reports whether this member keeps anything for an owner.
-func (n *Node) knows(o dhash.Owner) bool { return n.store.Owner(o).Fragments > 0 }
+func (n *Node) knows(o dhash.Owner) bool {
+	return n.lendsTo(o) || len(n.heads.Of(o)) > 0
+}
 
 // holder returns what does what members ask of this node.
 func (n *Node) holder() *holder {
