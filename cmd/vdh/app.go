@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"ventidhash/dhash/node"
 	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/prune"
 	"ventidhash/venti/disk"
@@ -41,6 +42,7 @@ type app struct {
 	sealer  *seal.Sealer
 	dial    func(ctx context.Context, create bool) (swarmStore, error) // openSwarm
 	swarm   swarmStore                                                 // the store, if it is one
+	rescued *node.Folder                                               // of a machine in no swarm whose owner was let in
 	quiets  func()                                                     // ends what tells of the swarm's outages
 	disk    *disk.Store                                                // the store, if it is a folder
 	lease   *disk.Session                                              // of a store in a folder
@@ -140,7 +142,11 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 			return nil, err
 		}
 	}
-	a.catalog, err = catalog.Open(catalog.Config{Dir: dir, Store: late{a}, Owner: owner})
+	cfg := catalog.Config{Dir: dir, Store: late{a}, Owner: owner}
+	if at.swarm {
+		cfg.Heads = swarmHeads{a}
+	}
+	a.catalog, err = catalog.Open(cfg)
 	return a.catalog, err
 }
 

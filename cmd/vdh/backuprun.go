@@ -38,6 +38,9 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 	snap := snapshotOfRun(res, time.Since(begin))
 	snap.Tags, snap.Parent = f.tags, res.Root.Prev
 	if !f.dryRun {
+		if a.swarm != nil {
+			a.keepMachine(ctx, cat)
+		}
 		if err := a.commit(ctx, cat, snap, snap.Parent); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,8 @@ type fakeSwarm struct {
 	vital map[venti.Score]bool
 	opens []bool // create, of each time it was opened
 	open  bool
+
+	heads []venti.Head // that were published last
 
 	proof func(*gateway.Proof) // changes what Prove says; nil does not
 }
@@ -119,6 +122,34 @@ func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gat
 // Members implements swarmStore.
 func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 	return []node.MemberInfo{{ID: dhash.ID("liar").String(), Name: "larry"}}, nil
+}
+
+// Heads implements swarmStore.
+func (s *fakeSwarm) Heads(_ context.Context, o dhash.Owner) (f node.FoundHeads, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.Asked, f.Answered = 1, 1
+	for _, h := range s.heads {
+		if dhash.Owner(h.Owner) == o {
+			f.Heads, f.Agree = append(f.Heads, h), 1
+		}
+	}
+	return f, nil
+}
+
+// PublishHead implements swarmStore: the higher sequence is kept, of the same sequence each.
+func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.PublishedHead, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := node.PublishedHead{Asked: 1, Kept: 1}
+	s.heads = slices.DeleteFunc(s.heads, func(old venti.Head) bool {
+		if old.Owner == h.Owner && old.Sequence >= h.Sequence && old != h {
+			p.Others = append(p.Others, old)
+		}
+		return old.Owner == h.Owner && old.Sequence < h.Sequence || old == h
+	})
+	s.heads = append(s.heads, h)
+	return p, nil
 }
 
 // Renew is Has: nobody prunes it.

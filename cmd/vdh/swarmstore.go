@@ -43,6 +43,12 @@ type swarmStore interface {
 	// member cannot be reached.
 	State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error)
 
+	// Heads returns the newest heads of an owner that the members know.
+	Heads(ctx context.Context, owner dhash.Owner) (node.FoundHeads, error)
+
+	// PublishHead hands a head of the owner out to the members that keep it.
+	PublishHead(ctx context.Context, h venti.Head) (node.PublishedHead, error)
+
 	// Outage says whether the swarm is waited for now, because it is out of reach.
 	Outage(ctx context.Context) (gateway.Outage, error)
 
