@@ -16,6 +16,7 @@ import (
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/node"
 	"ventidhash/venti"
+	"ventidhash/venti/seal"
 	"ventidhash/venti/ventitest"
 )
 
@@ -150,6 +151,18 @@ func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.Published
 	})
 	s.heads = append(s.heads, h)
 	return p, nil
+}
+
+// Roots implements swarmStore.
+func (s *fakeSwarm) Roots(ctx context.Context, _ dhash.Owner, fn func(venti.Score) error) error {
+	for _, score := range s.Scores() {
+		if b, err := s.Get(ctx, score); err == nil && len(b) > 0 && b[0] == seal.RootByte {
+			if err := fn(score); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Renew is Has: nobody prunes it.
