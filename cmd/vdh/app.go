@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"ventidhash/dhash/node"
 	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/prune"
 	"ventidhash/venti/disk"
@@ -41,12 +42,15 @@ type app struct {
 	sealer  *seal.Sealer
 	dial    func(ctx context.Context, create bool) (swarmStore, error) // openSwarm
 	swarm   swarmStore                                                 // the store, if it is one
+	rescued *node.Folder                                               // of a machine in no swarm whose owner was let in
 	quiets  func()                                                     // ends what tells of the swarm's outages
 	disk    *disk.Store                                                // the store, if it is a folder
 	lease   *disk.Session                                              // of a store in a folder
 	writing *prune.Writing                                             // the same of a swarm
 	source  *tree.Source
 	catalog *catalog.Catalog
+	shared  bool                      // other machines of the owner may change the catalog: it is that of a swarm
+	apart   *catalog.UnpublishedError // the list was changed, and is not the one that others find
 }
 
 func newApp(in io.Reader, out, errs io.Writer) *app {
@@ -141,7 +145,11 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 			return nil, err
 		}
 	}
-	if a.catalog, err = catalog.Open(catalog.Config{Dir: dir, Store: late{a}, Owner: owner}); err != nil {
+	cfg := catalog.Config{Dir: dir, Store: late{a}, Owner: owner}
+	if at.swarm {
+		cfg.Heads, cfg.Vet, a.shared = swarmHeads{a}, a.vet, true
+	}
+	if a.catalog, err = catalog.Open(cfg); err != nil {
 		return a.catalog, err
 	}
 	if err := a.inherit(ctx, at); err != nil {

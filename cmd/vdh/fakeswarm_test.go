@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/node"
 	"ventidhash/venti"
+	"ventidhash/venti/seal"
 	"ventidhash/venti/ventitest"
 )
 
@@ -29,6 +31,8 @@ type fakeSwarm struct {
 	vital map[venti.Score]bool
 	opens []bool // create, of each time it was opened
 	open  bool
+
+	heads []venti.Head // that were published last
 
 	proof func(*gateway.Proof) // changes what Prove says; nil does not
 }
@@ -119,6 +123,46 @@ func (s *fakeSwarm) Prove(ctx context.Context, scores []venti.Score, fn func(gat
 // Members implements swarmStore.
 func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 	return []node.MemberInfo{{ID: dhash.ID("liar").String(), Name: "larry"}}, nil
+}
+
+// Heads implements swarmStore.
+func (s *fakeSwarm) Heads(_ context.Context, o dhash.Owner) (f node.FoundHeads, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.Asked, f.Answered = 1, 1
+	for _, h := range s.heads {
+		if dhash.Owner(h.Owner) == o {
+			f.Heads, f.Agree = append(f.Heads, h), 1
+		}
+	}
+	return f, nil
+}
+
+// PublishHead implements swarmStore: the higher sequence is kept, of the same sequence each.
+func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.PublishedHead, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := node.PublishedHead{Asked: 1, Kept: 1}
+	s.heads = slices.DeleteFunc(s.heads, func(old venti.Head) bool {
+		if old.Owner == h.Owner && old.Sequence >= h.Sequence && old != h {
+			p.Others = append(p.Others, old)
+		}
+		return old.Owner == h.Owner && old.Sequence < h.Sequence || old == h
+	})
+	s.heads = append(s.heads, h)
+	return p, nil
+}
+
+// Roots implements swarmStore.
+func (s *fakeSwarm) Roots(ctx context.Context, _ dhash.Owner, fn func(venti.Score) error) error {
+	for _, score := range s.Scores() {
+		if b, err := s.Get(ctx, score); err == nil && len(b) > 0 && b[0] == seal.RootByte {
+			if err := fn(score); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Renew is Has: nobody prunes it.

@@ -59,7 +59,11 @@ func (a *app) member() (*node.Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return node.OpenFolder(dir)
+	f, err := node.OpenFolder(dir)
+	if errors.Is(err, node.ErrNoSwarm) && a.rescued != nil {
+		return a.rescued, nil
+	}
+	return f, err
 }
 
 // A view is a swarm as this machine sees it.

@@ -43,6 +43,16 @@ type swarmStore interface {
 	// member cannot be reached.
 	State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error)
 
+	// Heads returns the newest heads of an owner that the members know.
+	Heads(ctx context.Context, owner dhash.Owner) (node.FoundHeads, error)
+
+	// PublishHead hands a head of the owner out to the members that keep it.
+	PublishHead(ctx context.Context, h venti.Head) (node.PublishedHead, error)
+
+	// Roots calls fn for the scores of blocks that the owner claims and that look like roots. If not all members answer the
+	// error wraps venti.ErrUnavailable.
+	Roots(ctx context.Context, owner dhash.Owner, fn func(venti.Score) error) error
+
 	// Outage says whether the swarm is waited for now, because it is out of reach.
 	Outage(ctx context.Context) (gateway.Outage, error)
 

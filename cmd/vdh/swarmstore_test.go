@@ -147,7 +147,7 @@ func TestVerdict(t *testing.T) {
 		{"files, folder", 3, nil, exitPartial, []string{"3 files"}},
 		{"both", 3, poor, exitPartial, []string{"3 files", "2 blocks"}},
 	} {
-		err := verdict(c.failed, c.held)
+		err := verdict(c.failed, c.held.shortfall())
 		if code := exitCode(t.Context(), err); code != c.code {
 			t.Errorf("%s: exit code %d, not %d", c.name, code, c.code)
 		}
@@ -163,7 +163,11 @@ func TestVerdict(t *testing.T) {
 func TestSwarmUnavailable(t *testing.T) {
 	m := newSwarmMachine(t)
 	src := m.source()
-	m.run(0, "backup", src)
+	score, _ := m.run(0, "backup", src)
+	gone, err := venti.ParseScore(strings.TrimPrefix(score, "vac:"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range m.swarm.Scores() {
 		m.swarm.Unavailable(s, true)
 	}
@@ -175,7 +179,6 @@ func TestSwarmUnavailable(t *testing.T) {
 	if !strings.Contains(out, "is unavailable") || !strings.Contains(errs, "nothing is known to be lost") {
 		t.Errorf("check: %s%s", out, errs)
 	}
-	gone := m.swarm.Scores()[0]
 	m.swarm.Fail(fmt.Errorf("no member answers: %w", venti.ErrUnavailable))
 	m.run(exitUnavailable, "backup", "--force", src)
 	m.swarm.Fail(nil)

@@ -11,8 +11,15 @@
 // the connection has proven, so a certificate that is replayed by somebody else is worth nothing.
 //
 // Before anything else on a connection comes hello (PROTOCOL.md): both sides show certificates, and Service.MembersOnly
-// closes all other protocols to whom has not. What libp2p itself needs to set a connection up stays open to strangers
+// closes all other protocols but one to whom has not. What libp2p itself needs to set a connection up stays open to strangers
 // (TLS, the multiplexer, identify). The Gate drops those whom the manifest bans as soon as their key is proven.
+//
+// One more thing is open to strangers: an owner whose machine has burnt down comes with the key from the recovery phrase
+// and the address of one member (AskRescue). A member that keeps something of that owner makes the owner's key a client,
+// for two days, and says where others are. That gives the thief of a phrase nothing that the phrase does not: it opens all
+// that the owner has stored, wherever it lies. And a client it stays; who wants to be a member needs an invitation. The
+// owner in turn believes the address nothing: a liar can show a swarm in which the owner's head and blocks are missing,
+// and can make none of them up, since the head is signed by the owner and every block has its score.
 //
 // Two limits of certificates without an authority online. The time in a member's certificate is its maker's word: who
 // keeps the text of an invitation can make members with it after it expired, by an earlier date, and only its use count

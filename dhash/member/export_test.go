@@ -47,3 +47,16 @@ func Reconcile(a, b *Roster, most int, now time.Time) int {
 		}
 	}
 }
+
+// ReadRescue reads the answer of a rescue, and returns its encoding; nil is a refusal.
+func ReadRescue(b []byte) (*Rescue, []byte, error) {
+	r := bytes.NewReader(b)
+	a, err := readRescueAnswer(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a, append(appendRescueAnswer(nil, a), b[len(b)-r.Len():]...), nil
+}
+
+// MaxRescue is the bound on the body of an answer.
+const MaxRescue = maxRescue

@@ -69,18 +69,23 @@ func (v *Invitation) validate(now time.Time) error {
 		return fmt.Errorf("%w: %d addresses are over the bound of %d", ErrInvitation, len(v.Addrs), MaxAddrs)
 	}
 	for _, a := range v.Addrs {
-		info, err := peer.AddrInfoFromP2pAddr(a)
-		if err == nil {
-			_, err = KeyOf(dhash.ID(info.ID))
-		}
-		if err == nil && len(a.Bytes()) > maxAddr {
-			err = errors.New("too long")
-		}
-		if err != nil {
+		if err := checkMemberAddr(a); err != nil {
 			return fmt.Errorf("%w: address %v: %w", ErrInvitation, a, err)
 		}
 	}
 	return nil
+}
+
+// checkMemberAddr checks that an address says where a member is, and which one.
+func checkMemberAddr(a ma.Multiaddr) error {
+	info, err := peer.AddrInfoFromP2pAddr(a)
+	if err == nil {
+		_, err = KeyOf(dhash.ID(info.ID))
+	}
+	if err == nil && len(a.Bytes()) > maxAddr {
+		err = errors.New("too long")
+	}
+	return err
 }
 
 // Expires returns until when the invitation is good.

@@ -38,6 +38,10 @@ type Config struct {
 	// Save keeps a manifest that has come, so that after a restart none of a lower revision is taken. Nil keeps nothing.
 	Save func(*Manifest) error
 
+	// Knows reports whether this member keeps anything for an owner. Such an owner, with the key and nothing else, is let in
+	// as a client (Rescue); nil lets in nobody. It is called for strangers too: it must be quick.
+	Knows func(dhash.Owner) bool
+
 	Gossip  time.Duration // time between two comparisons with a random member; 0 is 5 s
 	Refresh time.Duration // time after which a member signs its record anew; 0 is 1 h, which is the bound
 	Timeout time.Duration // bound on a request and its answer, dialling included; 0 is 10 s
@@ -83,6 +87,8 @@ type Service struct {
 	self   PublicKey
 	roster *Roster
 	limit  limiter
+
+	rescues rescueLimiter
 
 	wake chan struct{} // has an element when news is there to be told
 	fail chan error    // has an element when this node is shut out
@@ -135,6 +141,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, log: cfg.Log, host: cfg.Host, key: raw, self: PublicOf(raw), roster: cfg.Roster, info: cfg.Info,
 		wake: make(chan struct{}, 1), fail: make(chan error, 1), agreed: make(chan struct{}), limit: newLimiter(),
+		rescues: newRescueLimiter(),
 		greeted: map[peer.ID]bool{}, clients: map[peer.ID]Chain{}, news: map[PublicKey]bool{}, stale: true,
 	}
 	manifest := s.roster.Manifest()
@@ -161,6 +168,10 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	s.host.SetStreamHandler(Protocol, s.serve)
+	if s.cfg.Knows != nil && s.cfg.Chain.Role() == RoleMember {
+		s.host.SetStreamHandler(RescueProtocol, s.serveRescue)
+		defer s.host.RemoveStreamHandler(RescueProtocol)
+	}
 	var loops sync.WaitGroup
 	loops.Go(func() { s.tend(ctx) })
 	loops.Go(func() { s.tell(ctx) })
@@ -219,6 +230,7 @@ func (s *Service) Failed(id dhash.ID) { s.roster.Failed(id, time.Now()) }
 
 // disconnected hears from libp2p that a connection is gone.
 func (s *Service) disconnected(n network.Network, c network.Conn) {
+	s.rescues.gone(c.ID())
 	p := c.RemotePeer()
 	if n.Connectedness(p) == network.Connected {
 		return

@@ -27,7 +27,7 @@ type vector struct {
 
 func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	for _, r := range ventitest.Vectors(t, 140) {
+	for _, r := range ventitest.Vectors(t, 160) {
 		name, kind, data, expect := r.Parts(t)
 		v := vector{name, kind, []byte(data), expect}
 		if kind != "invitation" {
@@ -81,6 +81,12 @@ func decode(kind string, data []byte) (meaning string, again []byte, sentinel, e
 		last := v.Chain[len(v.Chain)-1]
 		return fmt.Sprintf("expires %d uses %d label %s addrs %d", v.Expires().Unix(), last.Uses, last.Label,
 			len(v.Addrs)), []byte(v.String()), nil, nil
+	case "rescue":
+		r, again, err := member.ReadRescue(data)
+		if err != nil || r == nil {
+			return "none", again, nil, err
+		}
+		return fmt.Sprintf("revision %d chain %d addrs %d", r.Manifest.Revision, len(r.Chain), len(r.Addrs)), again, nil, nil
 	case "message":
 		k, again, err := member.ReadAny(data)
 		return fmt.Sprint("kind ", k), again, nil, err
@@ -113,7 +119,7 @@ func TestVectors(t *testing.T) {
 
 // FuzzDecode: what is accepted encodes to the same bytes.
 func FuzzDecode(f *testing.F) {
-	kinds := []string{"manifest", "chain", "record", "grant", "invitation", "message"}
+	kinds := []string{"manifest", "chain", "record", "grant", "invitation", "message", "rescue"}
 	for _, v := range vectors(f) {
 		for i, k := range kinds {
 			if k == v.kind {

@@ -21,7 +21,7 @@ const clientTerm = 48 * time.Hour
 
 // ClientConfig says for whom to join. Folder and Owner are needed.
 type ClientConfig struct {
-	Folder  *Folder            // of a member
+	Folder  *Folder            // of a member, or what Rescue returned
 	Owner   ed25519.PrivateKey // whose blocks are stored
 	MarkKey [32]byte           // the owner's
 	Former  [][32]byte         // keys of marks of those who have handed over to the owner: see gateway.Config
@@ -47,17 +47,11 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	f, now := cfg.Folder, time.Now()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+	key, chain, err := f.client(now)
 	if err != nil {
 		return nil, err
 	}
-	public := member.PublicOf(key)
-	chain, err := f.Chain.Issue(f.Key, f.Swarm, now, member.Certificate{Role: member.RoleClient, Subject: public,
-		Expires: now.Add(clientTerm), Label: "client"})
-	if err != nil {
-		return nil, err
-	}
-	grant, err := f.Grant(cfg.Owner, public, now)
+	grant, err := f.Grant(cfg.Owner, member.PublicOf(key), now)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +71,21 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// client returns the key of a client of the folder's swarm, and what makes it one: a new key that the member certifies,
+// or the one that the folder is of.
+func (f *Folder) client(now time.Time) (ed25519.PrivateKey, member.Chain, error) {
+	if f.Chain.Role() == member.RoleClient {
+		return f.Key, f.Chain, nil
+	}
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	chain, err := f.Chain.Issue(f.Key, f.Swarm, now, member.Certificate{Role: member.RoleClient,
+		Subject: member.PublicKey(public), Expires: now.Add(clientTerm), Label: "client"})
+	return key, chain, err
 }
 
 // readyTime bounds how long a client looks for members, and refusedTime how long once one has refused it.

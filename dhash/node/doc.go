@@ -9,5 +9,7 @@
 // Where none runs, it joins by itself for as long as it runs (Dial): with a key of its own that the folder's key
 // certifies for a day, holding nothing, and not in anybody's roster.
 //
+// An owner whose machine is lost has no folder: Rescue gets from a member what such a client needs, for the owner's key.
+//
 // FORMAT.md describes the folder and the socket.
 package node

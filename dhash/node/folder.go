@@ -3,7 +3,6 @@ package node
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +28,7 @@ const (
 	seedsFile    = "seeds" // where others were to be found when this node joined, and where it itself is now
 	rosterFile   = "roster"
 	cursorFile   = "sweep"
+	headsFile    = "heads"
 	storeDir     = "fragments"
 	placeFile    = "place" // the folder of the fragments, once there is one
 	socketFile   = "node.sock"
@@ -43,9 +43,9 @@ const (
 // ErrNoSwarm says that a folder belongs to no swarm.
 var ErrNoSwarm = errors.New("this machine has joined no swarm: vdh swarm init founds one, vdh swarm join TOKEN joins one")
 
-// A Folder is where a member keeps who it is.
+// A Folder is where a member keeps who it is, or what an owner who was rescued has in its place.
 type Folder struct {
-	Dir      string
+	Dir      string             // empty if there is none: then all of this is in memory
 	Key      ed25519.PrivateKey // of this member
 	Founder  ed25519.PrivateKey // the swarm's key; nil but where the swarm was founded
 	Swarm    member.PublicKey
@@ -111,34 +111,25 @@ func newFolder(dir string) (*Folder, error) {
 // Save writes a folder that is new, as Found and Join do. Its directory must be there. The chain comes last: without it the
 // folder belongs to no swarm.
 func (f *Folder) Save() error {
-	err := f.write(keyFile, keyLabel+hex.EncodeToString(f.Key.Seed())+"\n")
-	if err == nil && f.Founder != nil {
-		err = f.write(swarmKeyFile, keyLabel+hex.EncodeToString(f.Founder.Seed())+"\n")
+	for _, file := range f.Pack() {
+		if err := f.write(file.Name, file.Content); err != nil {
+			return err
+		}
 	}
-	if err == nil && f.Manifest != nil {
-		err = f.SaveManifest(f.Manifest)
-	}
-	if err == nil {
-		err = f.SaveSeeds(f.Seeds)
-	}
-	if err == nil {
-		err = f.write(chainFile, chainLabel+hex.EncodeToString(f.Swarm[:])+" "+hex.EncodeToString(f.Chain.Encode())+"\n")
-	}
-	return err
+	return nil
 }
 
 // SaveManifest writes the manifest that now holds, for the next OpenFolder.
 func (f *Folder) SaveManifest(m *member.Manifest) error {
+	if f.Dir == "" {
+		return nil
+	}
 	return f.write(manifestFile, string(m.Encode()))
 }
 
 // SaveSeeds writes where members are to be found, for the next OpenFolder.
 func (f *Folder) SaveSeeds(addrs []ma.Multiaddr) error {
-	var text strings.Builder
-	for _, a := range addrs {
-		text.WriteString(a.String() + "\n")
-	}
-	return f.write(seedsFile, text.String())
+	return f.write(seedsFile, seedsText(addrs))
 }
 
 // write replaces a file in one step, durably.
@@ -167,27 +158,9 @@ func (f *Folder) write(name, content string) error {
 // OpenFolder reads a member's folder. ErrNoSwarm says that it belongs to no swarm.
 func OpenFolder(dir string) (*Folder, error) {
 	f := &Folder{Dir: dir}
-	chain, err := f.read(chainFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	err := f.parse(f.read)
+	if errors.Is(err, fs.ErrNotExist) && f.Chain == nil {
 		return nil, ErrNoSwarm
-	}
-	if err == nil {
-		err = f.parseChain(chain)
-	}
-	if err == nil {
-		f.Key, err = f.readKey(keyFile)
-	}
-	if err == nil {
-		f.Founder, err = f.readKey(swarmKeyFile)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-	}
-	if err == nil {
-		err = f.readManifest()
-	}
-	if err == nil {
-		err = f.readSeeds()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading who this member is: %w", err)
@@ -208,65 +181,6 @@ func (f *Folder) read(name string) (string, error) {
 	}
 	b, err := os.ReadFile(filepath.Join(f.Dir, name))
 	return string(b), err
-}
-
-func (f *Folder) readKey(name string) (ed25519.PrivateKey, error) {
-	text, err := f.read(name)
-	if err != nil {
-		return nil, err
-	}
-	rest, ok := strings.CutPrefix(strings.TrimSuffix(text, "\n"), keyLabel)
-	seed, err := hex.DecodeString(rest)
-	if !ok || err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s is damaged: it does not hold a key", filepath.Join(f.Dir, name))
-	}
-	return ed25519.NewKeyFromSeed(seed), nil
-}
-
-func (f *Folder) parseChain(text string) error {
-	damaged := fmt.Errorf("%s is damaged", filepath.Join(f.Dir, chainFile))
-	rest, ok := strings.CutPrefix(strings.TrimSuffix(text, "\n"), chainLabel)
-	swarm, chain, ok2 := strings.Cut(rest, " ")
-	key, err := hex.DecodeString(swarm)
-	if !ok || !ok2 || err != nil || len(key) != len(f.Swarm) {
-		return damaged
-	}
-	f.Swarm = member.PublicKey(key)
-	b, err := hex.DecodeString(chain)
-	if err == nil {
-		f.Chain, err = member.ParseChain(b)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", damaged, err)
-	}
-	return nil
-}
-
-// readManifest reads the manifest, which a member that has never met another does not have.
-func (f *Folder) readManifest() error {
-	text, err := f.read(manifestFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		f.Manifest, err = member.ParseManifest([]byte(text), f.Swarm)
-	}
-	return err
-}
-
-func (f *Folder) readSeeds() error {
-	text, err := f.read(seedsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for line := range strings.Lines(text) {
-		a, e := ma.NewMultiaddr(strings.TrimSuffix(line, "\n"))
-		if e != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(f.Dir, seedsFile), e)
-		}
-		f.Seeds = append(f.Seeds, a)
-	}
-	return err
 }
 
 // seeds returns whom to ask first, and where.

@@ -33,6 +33,9 @@ type Local struct {
 
 // DialLocal finds the node that runs for folder dir. ErrNotRunning says that there is none.
 func DialLocal(ctx context.Context, dir string) (*Local, error) {
+	if dir == "" { // of an owner who was rescued
+		return nil, ErrNotRunning
+	}
 	l := &Local{dir: dir}
 	conn, err := l.dial(ctx)
 	if err != nil {

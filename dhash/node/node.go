@@ -18,6 +18,7 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/head"
 	"ventidhash/dhash/kad"
 	"ventidhash/dhash/member"
 	"ventidhash/dhash/peer"
@@ -77,6 +78,7 @@ type Node struct {
 	log     *slog.Logger
 	p       *presence
 	store   *fragstore.Store
+	heads   *head.Shelf
 	server  *peer.Server
 	upkeep  *upkeep
 	control *control
@@ -124,8 +126,12 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := f.setKeepsAt(n.cfg.Fragments); err != nil {
 		return err
 	}
+	n.heads, err = head.OpenShelf(head.ShelfConfig{File: filepath.Join(f.Dir, headsFile), Prefer: n.lendsTo, Log: n.log})
+	if err != nil {
+		return err
+	}
 	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
-		host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
+		knows: n.knows, host: kad.HostConfig{Listen: n.cfg.Listen, Announce: n.cfg.Announce, NAT: n.cfg.NAT, Agent: "vdh/" + n.cfg.Program}})
 	if err != nil {
 		return err
 	}
@@ -220,6 +226,9 @@ func (n *Node) close() error {
 	if n.p != nil {
 		errs = append(errs, n.p.close())
 	}
+	if n.heads != nil {
+		errs = append(errs, n.heads.Close())
+	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 	}
@@ -283,6 +292,11 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 	return g.Owner, nil
 }
 
+// knows reports whether this member keeps anything for an owner.
+func (n *Node) knows(o dhash.Owner) bool {
+	return n.lendsTo(o) || len(n.heads.Of(o)) > 0
+}
+
 // holder returns what does what members ask of this node.
 func (n *Node) holder() *holder {
 	return &holder{n: n, reconcile: n.upkeep.responder.Answer, state: n.upkeep.state}
@@ -290,7 +304,7 @@ func (n *Node) holder() *holder {
 
 // Gateway returns a store for an owner who lets this node act. Close it.
 func (n *Node) Gateway(s Session) (*gateway.Gateway, error) {
-	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), n.holder()})
+	return n.p.gateway(s, n.loop())
 }
 
 // setManifest takes an encoded manifest if it is newer, and passes it on.

@@ -62,14 +62,19 @@ type presenceConfig struct {
 	info   member.Info        // of a member
 	host   kad.HostConfig     // all but key and gater
 	made   host.Host          // instead of one made from host; for simulations
-	log    *slog.Logger
+
+	knows func(dhash.Owner) bool // of a member: member.Config.Knows
+	log   *slog.Logger
 }
 
 // newPresence makes the parts; start runs them.
 func newPresence(cfg presenceConfig) (*presence, error) {
 	p := &presence{folder: cfg.folder, log: cfg.log, grants: map[dhash.Owner][]byte{}, failure: make(chan error, 1)}
 	f := cfg.folder
-	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, File: filepath.Join(f.Dir, rosterFile), Log: cfg.log}
+	rc := member.RosterConfig{Swarm: f.Swarm, Manifest: f.Manifest, Log: cfg.log}
+	if f.Dir != "" {
+		rc.File = filepath.Join(f.Dir, rosterFile)
+	}
 	if cfg.chain.Role() == member.RoleMember {
 		rc.Self = member.PublicOf(cfg.key).ID()
 	}
@@ -93,7 +98,7 @@ func newPresence(cfg presenceConfig) (*presence, error) {
 func (p *presence) assemble(cfg presenceConfig, gate *member.Gate) (err error) {
 	p.service, err = member.New(member.Config{Host: p.host, Roster: p.roster, Chain: cfg.chain, Info: cfg.info,
 		Seeds: p.folder.seeds(), Gate: gate, Log: cfg.log,
-		Save: p.folder.SaveManifest,
+		Save: p.folder.SaveManifest, Knows: cfg.knows,
 		Find: func(ctx context.Context, found func(libpeer.AddrInfo)) error { return p.dht.Crawl(ctx, found) }})
 	if err != nil {
 		return err

@@ -267,10 +267,12 @@ def invitation(certs, seed=DELEGATE.seed, addrs=(), version=1, sum=None):
     return "vdh1" + base58(b + (blake3(b"vdh invitation\0" + b)[:4] if sum is None else sum))
 
 
+AT_A = ADDR + bytes([0xA5, 0x03, 38]) + b"\x00\x24\x08\x01\x12\x20" + A.public  # /p2p/ID
+
+
 def invitations():
     cert = chain(invited(uses=3, label="friends"))
-    at_a = ADDR + bytes([0xA5, 0x03, 38]) + b"\x00\x24\x08\x01\x12\x20" + A.public  # /p2p/ID
-    good = invitation(cert, addrs=[at_a])
+    good = invitation(cert, addrs=[AT_A])
     out("plain", "invitation", good, f"expires {T} uses 3 label friends addrs 1")
     out("no address", "invitation", invitation(cert), f"expires {T} uses 3 label friends addrs 0")
     for name, bad in [
@@ -278,7 +280,7 @@ def invitations():
         ("two letters swapped", good[:60] + good[61] + good[60] + good[62:] if good[60] != good[61] else good[:-2]),
         ("letter that is none", good[:70] + "0" + good[71:]), ("another prefix", "vdh2" + good[4:]), ("empty", ""),
         ("prefix only", "vdh1"), ("another's key", invitation(cert, seed=B.seed)), ("version 2", invitation(cert, version=2)),
-        ("address without an id", invitation(cert, addrs=[ADDR])), ("nine addresses", invitation(cert, addrs=[at_a] * 9)),
+        ("address without an id", invitation(cert, addrs=[ADDR])), ("nine addresses", invitation(cert, addrs=[AT_A] * 9)),
         ("a member's certificate", invitation(chain(invited(), MEMBER_A), seed=A.seed)),
         ("wrong sum", invitation(cert, sum=b"\0\0\0\0")),
     ]:
@@ -329,9 +331,42 @@ def messages():
         out(name, "message", bad, "refused")
 
 
+# --- the answer of a rescue
+
+
+def rescued(body=None, swarm=SWARM, revision=7, addrs=None, certs=None, granted=1, size=None, version=1, man=None, tail=b""):
+    addrs = [AT_A] if addrs is None else addrs
+    certs = certs or chain(invited(), certificate(DELEGATE, MEMBER, B), certificate(B, CLIENT_ROLE, A, T - 60, T + 60))
+    if body is None:
+        body = swarm.public + field(manifest(revision) if man is None else man) + certs + bytes([len(addrs)])
+        body += b"".join(field(a) for a in addrs)
+    body += tail
+    return bytes([version, granted]) + struct.pack(">I", len(body) if size is None else size) + body
+
+
+def rescues():
+    out("plain", "rescue", rescued(), "revision 7 chain 3 addrs 1")
+    out("eight addresses", "rescue", rescued(addrs=[AT_A] * 8), "revision 7 chain 3 addrs 8")
+    out("no address", "rescue", rescued(addrs=[]), "revision 7 chain 3 addrs 0")
+    out("refusal", "rescue", rescued(b"", granted=0), "none")
+    for name, bad in [
+        ("nine addresses", rescued(addrs=[AT_A] * 9)), ("an address without an id", rescued(addrs=[ADDR])),
+        ("an address that is none", rescued(addrs=[b"\xff"])), ("an address that is empty", rescued(addrs=[b""])),
+        ("no manifest", rescued(man=b"")), ("another swarm's manifest", rescued(man=manifest(key=OTHER))),
+        ("this swarm's manifest under another's key", rescued(swarm=OTHER)), ("no certificate", rescued(certs=b"\0")),
+        ("five certificates", rescued(certs=chain(*[invited()] * 5))), ("bytes after the end", rescued(tail=b"\0")),
+        ("granted, and empty", rescued(b"")), ("refused, with a body", rescued(granted=0)), ("verdict 2", rescued(granted=2)),
+        ("version 2", rescued(version=2)), ("a length beyond all bounds", rescued(b"", size=2**32 - 1)),
+        ("a length over the bound", rescued(b"", size=35775)), ("a length beyond the bytes", rescued(b"", size=100)),
+        ("half a head", b"\1\1\0"), ("empty", b""),
+    ]:
+        out(name, "rescue", bad, "refused")
+
+
 manifests()
 chains()
 records()
 grants()
 invitations()
 messages()
+rescues()

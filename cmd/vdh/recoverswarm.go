@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/member"
+	"ventidhash/dhash/node"
+	"ventidhash/snapshot/archive"
+	"ventidhash/snapshot/catalog"
+)
+
+// tokenPrefix is what every invitation begins with, and no address.
+const tokenPrefix = "vdh1"
+
+// swarmBack brings back what the members of a swarm have of the owner.
+func (r *recovery) swarmBack(ctx context.Context, at location) error {
+	if err := r.wayIn(ctx); err != nil {
+		return err
+	}
+	if _, err := r.blocks(ctx, false); err != nil {
+		return err
+	}
+	if err := r.listBack(ctx, at); err != nil {
+		return err
+	}
+	if err := r.saveIdentity(); err != nil {
+		return err
+	}
+	if err := r.machineBack(ctx); err != nil {
+		return err
+	}
+	if r.f.all || r.f.latest {
+		if err := r.printRecovered(); err != nil {
+			return err
+		}
+		return r.files(ctx)
+	}
+	return r.printSwarm(ctx)
+}
+
+// wayIn finds out how to be a client of the swarm: as the member that this machine is, or becomes by a token, or for the
+// owner's key, by a member whose address is known.
+func (r *recovery) wayIn(ctx context.Context) error {
+	f, err := r.member()
+	if err == nil {
+		r.line.SwarmID = swarmID(f)
+		return nil
+	}
+	if !errors.Is(err, node.ErrNoSwarm) {
+		return err
+	}
+	if strings.HasPrefix(r.f.via, tokenPrefix) {
+		return r.byToken()
+	}
+	addr, err := node.ParseAddr(r.f.via)
+	if err != nil {
+		return usage{err}
+	}
+	f, err = node.Rescue(ctx, r.owner.SigningKey(), addr, program())
+	switch {
+	case errors.Is(err, dhash.ErrStranger):
+		return fmt.Errorf("%s keeps nothing of this owner: is it the right phrase, and the right swarm? "+
+			"another member may know more, or take a token: %w", printable(r.f.via), err)
+	case err != nil:
+		return fmt.Errorf("asking %s for a way into the swarm: %w", printable(r.f.via), err)
+	}
+	r.rescued, r.line.SwarmID = f, swarmID(f)
+	r.note("vdh: %s lets the owner into the swarm %s", printable(r.f.via), printable(f.Manifest.Name))
+	return nil
+}
+
+// byToken makes this machine a new member.
+func (r *recovery) byToken() error {
+	v, err := member.ParseInvitation(r.f.via)
+	if err != nil {
+		return err
+	}
+	dir, err := swarmDir()
+	if err != nil {
+		return err
+	}
+	f, err := node.Join(dir, v, archive.Hostname(), time.Now())
+	if err != nil {
+		return err
+	}
+	r.line.SwarmID, r.line.Membership = swarmID(f), newPlace
+	r.note("vdh: joined the swarm as %s", f.ID())
+	return nil
+}
+
+// listBack finds the newest list of snapshots, and makes it the catalog of this machine.
+func (r *recovery) listBack(ctx context.Context, at location) error {
+	found, err := r.swarm.Heads(ctx, dhash.Owner(r.owner.PublicKey()))
+	if err != nil {
+		return fmt.Errorf("asking the members for the list of snapshots: %w", err)
+	}
+	r.line.Asked, r.line.Answered, r.line.Agree, r.line.Lists = found.Asked, found.Answered, found.Agree, len(found.Heads)
+	if len(found.Heads) == 0 {
+		return fmt.Errorf("no list of this owner is known to the %s that answered, of %d that were asked: "+
+			"is it the right phrase? A backup makes the list known; before, a snapshot is found by its score alone",
+			count(int64(found.Answered), "member", "members"), found.Asked)
+	}
+	var heads [][]byte
+	for _, h := range found.Heads {
+		heads = append(heads, h.Append(nil))
+	}
+	store, err := r.session(ctx)
+	if err != nil {
+		return err
+	}
+	h, err := catalog.Recover(ctx, catalog.Config{Dir: at.catalog(r.owner), Store: store, Owner: r.owner}, heads...)
+	if errors.Is(err, catalog.ErrOldHead) {
+		r.note("vdh: the list that is here is newer than number %d, which the members have", found.Heads[0].Sequence)
+		cat, e := r.snapshots(ctx)
+		if e == nil {
+			h, e = cat.Head()
+		}
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("the list of snapshots, which %d of %d members agree on, cannot be read: %w", found.Agree,
+			found.Answered, err)
+	}
+	r.line.Sequence, r.line.Time = h.Sequence, h.Time.UTC().Format(time.RFC3339)
+	list, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	r.line.Snapshots = len(list)
+	r.note("vdh: the list of snapshots is back, number %d of %s: %d of the %d members that answered say that it is the newest",
+		h.Sequence, localTime(h.Time), found.Agree, found.Answered)
+	if len(found.Heads) > 1 {
+		r.note("vdh: there were %d lists of that number, written at the same time or by a machine that went back in time; "+
+			"they are one now, with all that each had", len(found.Heads))
+	}
+	return nil
+}
+
+// printRecovered prints the JSON line, at once: what follows takes longer.
+func (r *recovery) printRecovered() error {
+	if !r.json {
+		return nil
+	}
+	r.line.Store = rawName(swarmWord)
+	return errors.Join(r.print(r.line), r.out.Flush())
+}

@@ -1,0 +1,360 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"ventidhash/dhash"
+	"ventidhash/dhash/head"
+	"ventidhash/venti"
+)
+
+// FoundHeads is what Heads returns, and PublishedHead what PublishHead does.
+type (
+	FoundHeads    = head.Found
+	PublishedHead = head.Published
+)
+
+// headPeers is how members are asked about heads: *peer.Client, or *loop for a node that is one of them.
+type headPeers interface {
+	PublishHead(ctx context.Context, to dhash.ID, h venti.Head) (head.Verdict, []venti.Head, error)
+	FindHeads(ctx context.Context, from dhash.ID, owners []dhash.Owner) ([][]venti.Head, error)
+	Roots(ctx context.Context, from dhash.ID, o dhash.Owner, at dhash.Key) ([]venti.Score, dhash.Key, error)
+}
+
+// keepers returns the n members that are closest to an owner's key.
+func (p *presence) keepers(o dhash.Owner, n int) (ids []dhash.ID) {
+	for _, m := range p.table().Closest(dhash.OwnerKey(o), n) {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+func (p *presence) findHeads(ctx context.Context, peers headPeers, o dhash.Owner) (FoundHeads, error) {
+	return head.Find(ctx, p.keepers(o, head.Keepers+head.Slack), func(ctx context.Context, id dhash.ID) ([]venti.Head, error) {
+		lists, err := peers.FindHeads(ctx, id, []dhash.Owner{o})
+		if err != nil {
+			return nil, err
+		}
+		return lists[0], nil
+	})
+}
+
+func (p *presence) publishHead(ctx context.Context, peers headPeers, h venti.Head) (PublishedHead, error) {
+	return head.Publish(ctx, p.keepers(dhash.Owner(h.Owner), head.Keepers), h,
+		func(ctx context.Context, id dhash.ID) (head.Verdict, []venti.Head, error) {
+			return peers.PublishHead(ctx, id, h)
+		})
+}
+
+const (
+	rootsAtOnce = 16               // members that are asked for roots at once
+	rootsWait   = 10 * time.Second // for one answer
+	maxRootsOf  = 1 << 16          // scores that one member may name
+	maxRoots    = 1 << 20          // of all members
+)
+
+// roots calls fn for each score that any member names, once and never twice at the same time.
+func (p *presence) roots(ctx context.Context, peers headPeers, o dhash.Owner, fn func(venti.Score) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var work sync.WaitGroup
+	var mu sync.Mutex // protects the following
+	seen, silent, asked := map[venti.Score]struct{}{}, 0, 0
+	turns := make(chan struct{}, rootsAtOnce)
+	for m := range p.table().Walk(dhash.OwnerKey(o)) {
+		asked++
+		turns <- struct{}{}
+		work.Go(func() {
+			defer func() { <-turns }()
+			err := rootsOf(ctx, peers, m.ID, o, func(scores []venti.Score) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, s := range scores {
+					if _, twice := seen[s]; twice {
+						continue
+					}
+					if seen[s] = struct{}{}; len(seen) > maxRoots {
+						return fmt.Errorf("%w: the members name more than %d roots: some of them lie", venti.ErrUnavailable, maxRoots)
+					}
+					if err := fn(s); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			var own *callerError
+			if errors.As(err, &own) {
+				cancel(own.err)
+			} else if err != nil {
+				mu.Lock()
+				silent++
+				mu.Unlock()
+			}
+		})
+	}
+	work.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case silent > 0:
+		return fmt.Errorf("%w: %d of %d members did not say which roots they hold; there may be more", venti.ErrUnavailable, silent,
+			asked)
+	}
+	return nil
+}
+
+// A callerError is an error of who asked, not of a member.
+type callerError struct{ err error }
+
+// Error implements error.
+func (e *callerError) Error() string { return e.err.Error() }
+
+// rootsOf asks one member, until it has no more.
+func rootsOf(ctx context.Context, peers headPeers, id dhash.ID, o dhash.Owner, fn func([]venti.Score) error) error {
+	count := 0
+	for at := (dhash.Key{}); ; {
+		asking, cancel := context.WithTimeout(ctx, rootsWait)
+		scores, next, err := peers.Roots(asking, id, o, at)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if count += len(scores); count > maxRootsOf {
+			return fmt.Errorf("%w: member %s names more than %d roots", venti.ErrUnavailable, id.Short(), maxRootsOf)
+		}
+		if err := fn(scores); err != nil {
+			return &callerError{err}
+		}
+		if at = next; at == (dhash.Key{}) {
+			return nil
+		}
+	}
+}
+
+// Heads asks the members that keep the head of an owner for it. See head.Find for how many have to answer, and for errors.
+func (c *Client) Heads(ctx context.Context, o dhash.Owner) (FoundHeads, error) {
+	return c.p.findHeads(ctx, c.p.peers, o)
+}
+
+// PublishHead hands the head of the client's owner out to the members that are to keep it. See head.Publish for errors.
+func (c *Client) PublishHead(ctx context.Context, h venti.Head) (PublishedHead, error) {
+	return c.p.publishHead(ctx, c.p.peers, h)
+}
+
+// Roots calls fn for the score of each block that the owner claims and that looks like one of its roots, in any order, each
+// once: members know it by the first byte of a block, so that some may be other blocks. Only the member that holds the
+// first fragment of a block can tell. If some members do not answer, fn is called for what the others say, and the error,
+// which wraps venti.ErrUnavailable, says so. An error of fn ends it and is returned.
+func (c *Client) Roots(ctx context.Context, o dhash.Owner, fn func(venti.Score) error) error {
+	return c.p.roots(ctx, c.p.peers, o, fn)
+}
+
+// Heads is Client.Heads, by this node.
+func (n *Node) Heads(ctx context.Context, o dhash.Owner) (FoundHeads, error) {
+	return n.p.findHeads(ctx, n.loop(), o)
+}
+
+// PublishHead is Client.PublishHead, by this node, which has the owner's grant since Gateway was called for the owner.
+func (n *Node) PublishHead(ctx context.Context, h venti.Head) (PublishedHead, error) {
+	return n.p.publishHead(ctx, n.loop(), h)
+}
+
+// Roots is Client.Roots, by this node, which has the owner's grant since Gateway was called for the owner.
+func (n *Node) Roots(ctx context.Context, o dhash.Owner, fn func(venti.Score) error) error {
+	return n.p.roots(ctx, n.loop(), o, fn)
+}
+
+func (n *Node) loop() *loop { return &loop{n.p.peers, n.cfg.Folder.ID(), n.holder()} }
+
+// PublishHead implements headPeers.
+func (l *loop) PublishHead(ctx context.Context, to dhash.ID, h venti.Head) (head.Verdict, []venti.Head, error) {
+	if to != l.self {
+		return l.Client.PublishHead(ctx, to, h)
+	}
+	verdicts, newer, err := l.here.Heads(ctx, l.self, []venti.Head{h}, []bool{true})
+	if err != nil {
+		return 0, nil, err
+	}
+	return verdicts[0], newer, nil
+}
+
+// FindHeads implements headPeers.
+func (l *loop) FindHeads(ctx context.Context, from dhash.ID, owners []dhash.Owner) ([][]venti.Head, error) {
+	if from != l.self {
+		return l.Client.FindHeads(ctx, from, owners)
+	}
+	return l.here.FindHeads(ctx, l.self, owners)
+}
+
+// Roots implements headPeers.
+func (l *loop) Roots(ctx context.Context, from dhash.ID, o dhash.Owner, at dhash.Key) ([]venti.Score, dhash.Key, error) {
+	if from != l.self {
+		return l.Client.Roots(ctx, from, o, at)
+	}
+	return l.here.Roots(ctx, l.self, o, at)
+}
+
+// The JSON of FoundHeads and PublishedHead: heads are encoded, in base64.
+type (
+	foundJSON struct {
+		Heads    [][]byte `json:"heads"`
+		Asked    int      `json:"asked"`
+		Answered int      `json:"answered"`
+		Agree    int      `json:"agree"`
+	}
+	publishedJSON struct {
+		Asked  int      `json:"asked"`
+		Kept   int      `json:"kept"`
+		Others [][]byte `json:"others,omitempty"`
+	}
+)
+
+func encodeHeads(heads []venti.Head) (list [][]byte) {
+	for _, h := range heads {
+		list = append(list, h.Append(nil))
+	}
+	return list
+}
+
+// decodeHeads reads what encodeHeads made, and checks the signatures again: the node's word is not needed.
+func decodeHeads(list [][]byte) (heads []venti.Head, err error) {
+	for _, b := range list {
+		h, err := venti.ParseHead(b)
+		if err != nil {
+			return nil, fmt.Errorf("what the node says of heads: %w", err)
+		}
+		heads = append(heads, h)
+	}
+	return heads, nil
+}
+
+// heads answers what members know of an owner's head.
+func (c *control) heads(w http.ResponseWriter, r *http.Request) {
+	o, ok := ownerOf(w, r)
+	if !ok {
+		return
+	}
+	f, err := c.n.Heads(r.Context(), o)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	answer(w, foundJSON{encodeHeads(f.Heads), f.Asked, f.Answered, f.Agree})
+}
+
+// publish hands a head out.
+func (c *control) publish(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, venti.HeadSize+1))
+	var h venti.Head
+	if err == nil {
+		h, err = venti.ParseHead(b)
+	}
+	if err != nil {
+		http.Error(w, "want a head: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	p, err := c.n.PublishHead(r.Context(), h)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	answer(w, publishedJSON{p.Asked, p.Kept, encodeHeads(p.Others)})
+}
+
+// rootsJSON is the answer to a request for roots. Missing says what is missing, if anything is.
+type rootsJSON struct {
+	Roots   [][]byte `json:"roots"`
+	Missing string   `json:"missing,omitempty"`
+}
+
+// maxRootsTold is how many scores an answer has.
+const maxRootsTold = maxAnswer / 64
+
+// roots answers which blocks look like roots of an owner.
+func (c *control) roots(w http.ResponseWriter, r *http.Request) {
+	o, ok := ownerOf(w, r)
+	if !ok {
+		return
+	}
+	var told rootsJSON
+	err := c.n.Roots(r.Context(), o, func(s venti.Score) error {
+		if len(told.Roots) == maxRootsTold {
+			return fmt.Errorf("the members name more than %d roots", maxRootsTold)
+		}
+		told.Roots = append(told.Roots, bytes.Clone(s[:]))
+		return nil
+	})
+	switch {
+	case errors.Is(err, venti.ErrUnavailable):
+		told.Missing = err.Error()
+	case err != nil:
+		fail(w, err)
+		return
+	}
+	answer(w, told)
+}
+
+// ownerOf reads the owner that a request is about; if there is none, it says so.
+func ownerOf(w http.ResponseWriter, r *http.Request) (o dhash.Owner, ok bool) {
+	b, err := hex.DecodeString(r.PathValue("owner"))
+	if err != nil || len(b) != len(o) {
+		http.Error(w, "want an owner's public key in hexadecimal", http.StatusBadRequest)
+		return o, false
+	}
+	return dhash.Owner(b), true
+}
+
+// Heads is Client.Heads, done by the node.
+func (l *Local) Heads(ctx context.Context, o dhash.Owner) (f FoundHeads, err error) {
+	var told foundJSON
+	if err := l.do(ctx, http.MethodGet, "/v1/heads/"+hex.EncodeToString(o[:]), nil, &told); err != nil {
+		return f, err
+	}
+	f = FoundHeads{Asked: told.Asked, Answered: told.Answered, Agree: told.Agree}
+	f.Heads, err = decodeHeads(told.Heads)
+	return f, err
+}
+
+// Heads is Client.Heads, done by the node.
+func (r *Remote) Heads(ctx context.Context, o dhash.Owner) (FoundHeads, error) {
+	return r.l.Heads(ctx, o)
+}
+
+// PublishHead is Client.PublishHead, done by the node.
+func (r *Remote) PublishHead(ctx context.Context, h venti.Head) (p PublishedHead, err error) {
+	var told publishedJSON
+	if err := r.l.do(ctx, http.MethodPut, "/v1/head", h.Append(nil), &told); err != nil {
+		return p, err
+	}
+	p = PublishedHead{Asked: told.Asked, Kept: told.Kept}
+	p.Others, err = decodeHeads(told.Others)
+	return p, err
+}
+
+// Roots is Client.Roots, done by the node.
+func (r *Remote) Roots(ctx context.Context, o dhash.Owner, fn func(venti.Score) error) error {
+	var told rootsJSON
+	if err := r.l.do(ctx, http.MethodGet, "/v1/roots/"+hex.EncodeToString(o[:]), nil, &told); err != nil {
+		return err
+	}
+	for _, b := range told.Roots {
+		if len(b) != venti.ScoreSize {
+			return fmt.Errorf("%w: the node names a root of %d bytes", venti.ErrUnavailable, len(b))
+		}
+		if err := fn(venti.Score(b)); err != nil {
+			return err
+		}
+	}
+	if told.Missing != "" {
+		return fmt.Errorf("%w: the node says: %s", venti.ErrUnavailable, told.Missing)
+	}
+	return nil
+}
