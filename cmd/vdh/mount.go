@@ -179,6 +179,7 @@ func (a *app) steadySource(ctx context.Context) error {
 		return err
 	}
 	a.source = tree.NewSource(steady{late{a}}, sealer, mountCache)
+	a.source.AlsoOwn(a.formerKeys())
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,14 +31,14 @@ type FoundRoots struct {
 // the block, and does not keep it. An error of fn ends it and is returned.
 type Each func(ctx context.Context, fn func(score venti.Score, block []byte) error) error
 
-// Search opens those blocks that each names that are roots of the owner, and follows them to the roots that came before,
+// Search opens those blocks that each names that are roots of the owner, or of those whom it has followed, and follows them to the roots that came before,
 // as far as the store has these; it may be nil. It needs no head and no list, and some hundred bytes of memory for a root.
 func Search(ctx context.Context, owner *Owner, store venti.Store, each Each) (*FoundRoots, error) {
 	sealer, err := seal.New(owner.Secret())
 	if err != nil {
 		return nil, err
 	}
-	s := searcher{key: owner.RootKey(), sealer: sealer, seen: map[venti.Score]bool{}}
+	s := searcher{keys: append([]seal.RootKey{owner.RootKey()}, owner.FormerRootKeys()...), sealer: sealer, seen: map[venti.Score]bool{}}
 	if err := each(ctx, s.block); err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func Search(ctx context.Context, owner *Owner, store venti.Store, each Each) (*F
 
 // A searcher is one run of Search.
 type searcher struct {
-	key    seal.RootKey
+	keys   []seal.RootKey // the owner's first
 	sealer *seal.Sealer
 	found  FoundRoots
 	seen   map[venti.Score]bool // roots of the owner, and those that are not there
@@ -85,16 +86,22 @@ func (s *searcher) block(score venti.Score, block []byte) error {
 }
 
 // open returns what a block says that is a root of the owner.
-func (s *searcher) open(block []byte) (*venti.Root, error) {
-	ref, err := seal.RootRef(s.key, block)
-	if err != nil {
-		return nil, err
+func (s *searcher) open(block []byte) (root *venti.Root, err error) {
+	for i, k := range s.keys {
+		trial := block
+		if i < len(s.keys)-1 {
+			trial = bytes.Clone(block) // opening a block spoils it
+		}
+		var ref venti.Ref
+		if ref, err = seal.RootRef(k, trial); err != nil {
+			return nil, err
+		}
+		var plain []byte
+		if plain, err = s.sealer.OpenRoot(ref, trial); err == nil {
+			return venti.ParseRoot(plain)
+		}
 	}
-	plain, err := s.sealer.OpenRoot(ref, block)
-	if err != nil {
-		return nil, err
-	}
-	return venti.ParseRoot(plain)
+	return nil, err
 }
 
 // follow looks at what came before the roots that were found.
