@@ -18,7 +18,7 @@ var (
 	ErrQuota = errors.New("owner's quota is used up")
 
 	// ErrHandedOver says that an owner has handed over to another, who alone can claim or release from then on.
-	ErrHandedOver = errors.New("the owner has handed over to another")
+	ErrHandedOver = errors.New("the owner has handed over to another (vdh key rotate)")
 
 	// ErrNotMine says that a member, as it knows the swarm, is not among those that are to hold the fragment.
 	ErrNotMine = errors.New("not responsible for the fragment")

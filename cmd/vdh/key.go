@@ -18,7 +18,9 @@ func newKey(a *app) *cobra.Command {
 		Use:   "key",
 		Short: "what to do when a recovery phrase was seen by others",
 		Long: `The identity is made from the recovery phrase, and whoever has the phrase is the identity. vdh key
-rotate has another identity follow it; vdh help security says what the old phrase can do then.`,
+rotate has another identity follow it; vdh help security says what the old phrase can do then.
+
+With --json, rotate prints a line as its help says.`,
 		Example: "  vdh key rotate",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, argv []string) error {
@@ -42,17 +44,17 @@ func newRotate(a *app) *cobra.Command {
 or the file identity, was seen by others.
 
 What is stored from now on is sealed under new keys, which the old phrase does not open. The old
-snapshots stay as they are: the new identity keeps what it takes to read them, and so does anybody who
-has the old phrase and reaches the store. Backups go on from them; nothing is sent again.
+snapshots stay as they are: the new identity keeps what it takes to read them, and so does anybody
+who has the old phrase and reaches the store. Backups go on from them; nothing is sent again.
 
 In a swarm each member is told, in a statement that both identities sign, that what it holds for the
 old one is the new one's. From then on it refuses whatever the old one says: its phrase can release
 nothing and store nothing any more. Members that are away hear of it from the next vdh backup or vdh
-prune. Whoever has the old phrase may do the same to the advantage of another identity; at each member
-the first that it hears of holds, and this says at how many somebody was quicker.
+prune. Whoever has the old phrase may do the same to the advantage of another identity; at each
+member the first that it hears of holds, and this says at how many somebody was quicker.
 
-Other stores and, once it is brought back by its words, other machines follow when they are next used. On the other
-machines of the identity run vdh key rotate --given, and type the new words.
+Other stores follow when they are next used. On the other machines of the identity run vdh key
+rotate --given, and type the new words.
 
 If it is interrupted, the same command, vdh key rotate --continue, goes on, and so does any verb.
 

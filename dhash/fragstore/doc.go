@@ -36,6 +36,12 @@
 // again under its lock, and are synced; the book says that it was settled, and what it released. A crash in between
 // leaves a statement that has begun, and that the owner, who got no answer, sends again.
 //
+// An owner that has handed over to another (claim.HandOver) has an heir, which stands in its book and is final. Records and
+// rows keep the name that they have; wherever owners are compared, in quotas and totals and in what statements say, the heir
+// stands for all who have handed over to it, by way of others too, and what other members are told of claims names the
+// heir. So nothing is written anew, but where both have a claim on the same fragment. The old owner puts and claims
+// nothing more; a copy that a member sends, which has not heard, becomes the heir's.
+//
 // Observe is told the time and how many members answer, and returns what Settle, Tend and Compact go by; while it gives
 // reason for doubt, they give nothing up. Tend notes which owners were not heard of for a term, and drops the claims of
 // those who are gone for good, but only when room is needed.

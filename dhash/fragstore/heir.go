@@ -179,7 +179,8 @@ func (s *Store) succeed(ctx context.Context, st *claim.Statement, env claim.Envi
 }
 
 // succeedTo is succeed for who holds both books.
-func (s *Store) succeedTo(ctx context.Context, st *claim.Statement, n claim.Succession, env claim.Environment) (claim.Answer, error) {
+func (s *Store) succeedTo(ctx context.Context, st *claim.Statement, n claim.Succession,
+	env claim.Environment) (claim.Answer, error) {
 	env.Unmarked = env.Unmarked || s.unmarked()
 	was, known := s.book(st.Owner)
 	if !known {

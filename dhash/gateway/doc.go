@@ -30,6 +30,7 @@
 //
 // Anybody in the swarm can store junk under any score. So Has and Put believe that a block is held only by the owner's
 // own mark: a keyed hash of score and coding that the owner left with its claim, and that nobody else can make
-// (dhash.Claim). A block that others hold for themselves is encoded here, and where the holders have the very same coding
-// they are asked to note the owner's claim instead of being sent the bytes.
+// (dhash.Claim); or by that of one who has handed over to the owner (package claim), which is replaced when the claim is
+// renewed. A block that others hold for themselves is encoded here, and where the holders have the very same coding they
+// are asked to note the owner's claim instead of being sent the bytes.
 package gateway
