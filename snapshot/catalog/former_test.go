@@ -152,14 +152,13 @@ func TestInherit(t *testing.T) {
 	wantList(t, cc, list[2:6])
 
 	// A machine on which only the words are: the list says who the former owners were.
-	alone := mustOpen(t, catalog.Config{Dir: t.TempDir(), Store: store, Owner: nth(t, 3)})
 	h, err := cc.Head()
 	must(t, err)
 	if _, err := catalog.Recover(t.Context(), catalog.Config{Dir: filepath.Join(root, "x"), Store: store, Owner: nth(t, 3)},
 		h.Append(nil)); err != nil {
 		t.Fatal(err)
 	}
-	alone = mustOpen(t, catalog.Config{Dir: filepath.Join(root, "x"), Store: store, Owner: nth(t, 3)})
+	alone := mustOpen(t, catalog.Config{Dir: filepath.Join(root, "x"), Store: store, Owner: nth(t, 3)})
 	wantList(t, alone, list[2:6])
 	former, err := alone.Former(t.Context())
 	if err != nil || !slices.Equal(publicKeys(former), publicKeys([]*catalog.Owner{b, a})) {
