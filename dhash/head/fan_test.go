@@ -108,7 +108,7 @@ func TestFindEnds(t *testing.T) {
 }
 
 // send is how members take the head 5 of catalog 55, by the same letters: n and s take it, o says that it has it, c keeps it
-// in conflict, - is not responsible; f takes it for one from the future, u has a newer one.
+// in conflict, p takes it in place of an older one, - is not responsible; f takes it for one from the future, u has a newer one.
 func (s script) send(ctx context.Context, id dhash.ID) (head.Verdict, []venti.Head, error) {
 	var i int
 	fmt.Sscanf(string(id), "%03d", &i)
@@ -121,8 +121,10 @@ func (s script) send(ctx context.Context, id dhash.ID) (head.Verdict, []venti.He
 		return head.Conflict, []venti.Head{sign(1, 5, 51)}, nil
 	case 'o':
 		return head.Same, nil, nil
+	case 'p':
+		return head.New, []venti.Head{sign(1, 4, 44)}, nil
 	case '-':
-		return head.NotMine, []venti.Head{sign(1, 4, 44), sign(2, 9, 9)}, nil // neither stands in its way
+		return head.NotMine, []venti.Head{sign(2, 9, 9)}, nil // another owner's
 	}
 	_, err := s.ask(ctx, id)
 	return head.New, nil, err
@@ -146,6 +148,7 @@ func TestPublish(t *testing.T) {
 		{"one has a newer one", "nnnnun", 5, []venti.Head{newer}, 0, ""},
 		{"all have a newer one", "uuuu", 0, []venti.Head{newer}, 0, ""},
 		{"a conflict, and a newer one", "nuccunn", 5, []venti.Head{other, newer}, 0, ""},
+		{"in place of an older one", "nppu", 3, []venti.Head{sign(1, 4, 44), newer}, 0, ""},
 		{"all are down", "xxx", 0, nil, 0, "none of 3 members keeps"},
 		{"all hang", "hh", 0, nil, 30 * time.Second, "none of 2 members keeps"},
 		{"no members", "", 0, nil, 0, "none of 0 members keeps"},

@@ -21,8 +21,8 @@ type Published struct {
 	Asked int // members
 	Kept  int // of those, that have it on their disk now
 
-	// Others are verified heads of the same owner with the same or a higher sequence that name another catalog, by sequence
-	// and score: they are newer, or in conflict.
+	// Others are verified heads of the same owner that name another catalog, by sequence and score: those of the same or a
+	// higher sequence are in conflict or newer, and those of a lower one have given way to the head.
 	Others []venti.Head
 }
 
@@ -81,7 +81,7 @@ func refused(v Verdict) error {
 func (p *Published) add(h venti.Head, others []venti.Head) {
 	for _, o := range others {
 		known := func(k venti.Head) bool { return Equal(k, o) }
-		if o.Owner == h.Owner && o.Sequence >= h.Sequence && !Equal(o, h) && !slices.ContainsFunc(p.Others, known) {
+		if o.Owner == h.Owner && !Equal(o, h) && !slices.ContainsFunc(p.Others, known) {
 			p.Others = append(p.Others, o)
 		}
 	}

@@ -28,10 +28,13 @@ func (n *Node) lendsTo(o dhash.Owner) bool { return n.store.Owner(o).Fragments >
 func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head,
 	error) {
 	table, self := h.n.p.table(), h.n.cfg.Folder.ID()
-	verdicts := make([]head.Verdict, len(heads))
-	var mine []venti.Head
+	verdicts := make([]head.Verdict, len(heads)) // of one head at least
+	var mine, before []venti.Head
 	for i, hd := range heads {
 		o := dhash.Owner(hd.Owner)
+		if granted[i] && len(heads) == 1 {
+			before = h.n.heads.Of(o)
+		}
 		known := granted[i] || from == self || h.n.lendsTo(o) || isNear(table, from, o)
 		if known && isNear(table, self, o) {
 			mine = append(mine, hd)
@@ -47,6 +50,9 @@ func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, gra
 		if verdicts[i] == 0 {
 			verdicts[i], taken = taken[0], taken[1:]
 		}
+	}
+	if verdicts[0] == head.New {
+		return verdicts, before, nil // who publishes hears what has given way: perhaps it has not seen that
 	}
 	return verdicts, h.newer(heads), nil
 }

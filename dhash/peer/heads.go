@@ -17,7 +17,8 @@ func (c *Client) Heads(ctx context.Context, id dhash.ID, heads []venti.Head) ([]
 	return c.heads(ctx, id, heads, nil)
 }
 
-// PublishHead sends a member the head of an owner, whose grant is shown, and returns the verdict and what Heads returns.
+// PublishHead sends a member the head of an owner, whose grant is shown, and returns the verdict, and what is newer there or
+// in conflict, or, if the verdict is head.New, what gave way.
 func (c *Client) PublishHead(ctx context.Context, id dhash.ID, h venti.Head) (head.Verdict, []venti.Head, error) {
 	owner := dhash.Owner(h.Owner)
 	verdicts, newer, err := c.heads(ctx, id, []venti.Head{h}, &owner)
