@@ -127,7 +127,7 @@ func (n *Node) rootCandidates(ctx context.Context, o dhash.Owner, from dhash.Key
 		}
 		last = f.Score
 		claimed := func(c dhash.Claim) bool { return c.Owner == o }
-		if f.Index == 0 && f.Length <= maxRoot && slices.ContainsFunc(f.Claims, claimed) {
+		if (f.Index == 0 || f.Code.Need == 1) && f.Length <= maxRoot && slices.ContainsFunc(f.Claims, claimed) {
 			list = append(list, f)
 		}
 		return nil
@@ -138,7 +138,8 @@ func (n *Node) rootCandidates(ctx context.Context, o dhash.Owner, from dhash.Key
 	return list, next, err
 }
 
-// isRoot reports whether fragment 0 of a block begins like a root. The code is systematic: so begins the block.
+// isRoot reports whether a fragment begins like a root. The code is systematic: so begins the block, if it is fragment 0, or
+// any one where each is the whole block.
 func (n *Node) isRoot(ctx context.Context, f fragstore.Held) (bool, error) {
 	b, _, err := n.store.Get(ctx, f.Score, func(h fragstore.Held) bool { return h.Name == f.Name && !h.Trash() }, nil)
 	switch {
