@@ -48,8 +48,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// What is kept of any heads, in any order, is what a slow reference says that looks at all of them at once: those of the
-// highest sequence that are not from the future, one of each catalog, the four of the lowest scores.
+// What is kept of any heads, in any order, is what a slow reference says that looks at all of them at once: those of
+// the highest sequence that are not from the future, one of each catalog, the four of the lowest scores.
 func TestAnyOrder(t *testing.T) {
 	d := dice(7)
 	for range 500 {

@@ -14,8 +14,8 @@ import (
 	"ventidhash/venti"
 )
 
-// A script says what each of the members does, a letter for each in order: o has an old head, n the newest, c one in conflict
-// with it, - none, x fails, h hangs until its context ends, s is slow (half a second) and has the newest.
+// A script says what each of the members does, a letter for each in order: o has an old head, n the newest, c one in
+// conflict with it, - none, x fails, h hangs until its context ends, s is slow (half a second) and has the newest.
 type script string
 
 func (s script) members() (ids []dhash.ID) {
@@ -107,8 +107,9 @@ func TestFindEnds(t *testing.T) {
 	})
 }
 
-// send is how members take the head 5 of catalog 55, by the same letters: n and s take it, o says that it has it, c keeps it
-// in conflict, p takes it in place of an older one, - is not responsible; f takes it for one from the future, u has a newer one.
+// send is how members take the head 5 of catalog 55, by the same letters: n and s take it, o says that it has it, c
+// keeps it in conflict, p takes it in place of an older one, - is not responsible; f takes it for one from the future,
+// u has a newer one.
 func (s script) send(ctx context.Context, id dhash.ID) (head.Verdict, []venti.Head, error) {
 	var i int
 	fmt.Sscanf(string(id), "%03d", &i)

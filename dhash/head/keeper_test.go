@@ -157,8 +157,8 @@ func (p *pond) have(o dhash.Owner, want ...venti.Head) (ids []dhash.ID) {
 
 func now(n byte, sequence uint64, c byte) venti.Head { return signAt(n, sequence, c, time.Now()) }
 
-// Within an interval, whoever is to keep a head has the newest that any of them has, and all of a conflict; members that hang
-// do not stop it, and those that come later get it too.
+// Within an interval, whoever is to keep a head has the newest that any of them has, and all of a conflict; members
+// that hang do not stop it, and those that come later get it too.
 func TestKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPond(t, 24)
@@ -231,8 +231,8 @@ func TestEveryMemberReplaced(t *testing.T) {
 	})
 }
 
-// Where many members came, those that are no longer close hand their heads on and drop them. What is kept does not grow, and
-// several hundred owners go in batches.
+// Where many members came, those that are no longer close hand their heads on and drop them. What is kept does not
+// grow, and several hundred owners go in batches.
 func TestHandedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPond(t, 10)

@@ -26,12 +26,12 @@ type Published struct {
 	Others []venti.Head
 }
 
-// Publish sends a head to members, those that are closest to its owner's key, at most Keepers of them, and returns when all
-// have answered, or 5 s after a majority has kept it. send checks the signatures of what comes back. Members that did not get
-// it get it from the others in time.
+// Publish sends a head to members, those that are closest to its owner's key, at most Keepers of them, and returns when
+// all have answered, or 5 s after a majority has kept it. send checks the signatures of what comes back. Members that
+// did not get it get it from the others in time.
 //
-// The error wraps venti.ErrUnavailable if nobody keeps the head and nothing newer or in conflict is the reason; it is that of
-// ctx if ctx ended first.
+// The error wraps venti.ErrUnavailable if nobody keeps the head and nothing newer or in conflict is the reason; it is
+// that of ctx if ctx ended first.
 func Publish(ctx context.Context, members []dhash.ID, h venti.Head,
 	send func(context.Context, dhash.ID) (Verdict, []venti.Head, error)) (Published, error) {
 	members = members[:min(len(members), Keepers)]

@@ -89,8 +89,8 @@ func TestFileIsBounded(t *testing.T) {
 	wants(t, open(t, cfg), owner(1), sign(1, 1000, 999&0xff))
 }
 
-// A crash may cut the file anywhere behind what was acknowledged, and any byte of it may be damaged: the other heads are
-// there, and what comes then is kept as ever.
+// A crash may cut the file anywhere behind what was acknowledged, and any byte of it may be damaged: the other heads
+// are there, and what comes then is kept as ever.
 func TestDamage(t *testing.T) {
 	dir := t.TempDir()
 	cfg := head.ShelfConfig{File: filepath.Join(dir, "heads")}
@@ -157,8 +157,8 @@ func TestFullDisk(t *testing.T) {
 	wants(t, s, owner(2), sign(2, 1, 1))
 }
 
-// When the shelf is full another owner is refused, unless fragments of it are here: then one of whom there are none goes.
-// What is there stays up to date all the same.
+// When the shelf is full another owner is refused, unless fragments of it are here: then one of whom there are none
+// goes. What is there stays up to date all the same.
 func TestFullShelf(t *testing.T) {
 	prefers := map[dhash.Owner]bool{owner(1): true, owner(9): true, owner(10): true}
 	cfg := head.ShelfConfig{File: filepath.Join(t.TempDir(), "heads"), Owners: 3,

@@ -24,8 +24,8 @@ func signHead(seed byte, sequence uint64, catalog string) venti.Head {
 	return venti.SignHead(owner(seed), sequence, venti.Sum([]byte(catalog)), time.Now())
 }
 
-// What a client publishes every member has on its disk, and a node finds it for a program of its machine, and the other way.
-// An older head is refused, and whoever brings it hears of the newer one; a conflict is kept, and shown.
+// What a client publishes every member has on its disk, and a node finds it for a program of its machine, and the other
+// way. An older head is refused, and whoever brings it hears of the newer one; a conflict is kept, and shown.
 func TestHeads(t *testing.T) {
 	s := found(t, 3)
 	c, r := s.dial(2), s.remote(1)
@@ -96,7 +96,8 @@ func TestRefusedHeads(t *testing.T) {
 	}
 }
 
-// A member takes heads from another one that is close to the owner, without a grant, and asks nobody whether it is the owner.
+// A member takes heads from another one that is close to the owner, without a grant, and asks nobody whether it is the
+// owner.
 func TestHandedOn(t *testing.T) {
 	s := found(t, 3)
 	h := signHead(7, 1, "away")
