@@ -122,8 +122,8 @@ func TestLyingHeads(t *testing.T) {
 
 // The owner is away, and members retire and others come, until none of the first is left: the head is still there.
 func TestHeadOutlivesMembers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes many seconds")
+	if testing.Short() || raced {
+		t.Skip("takes many seconds, and with the race detector a minute")
 	}
 	run(t, sim.Config{Members: 6, Seed: 7, Upkeep: node.Upkeep{Sweep: 5 * time.Minute}}, func(t *testing.T, s *sim.Swarm) {
 		h, _ := publish(t, s, 0, 3, 3)
