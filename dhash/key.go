@@ -25,6 +25,16 @@ func KeyOf(s venti.Score) Key {
 	return sha256.Sum256(b)
 }
 
+// OwnerKey returns the position of an owner: the SHA-256 of its public key as a multihash that is no hash (identity). The
+// members closest to it keep the owner's head (package head).
+func OwnerKey(o Owner) Key {
+	b, err := multihash.Encode(o[:], multihash.IDENTITY)
+	if err != nil {
+		panic(err) // a constant code and length
+	}
+	return sha256.Sum256(b)
+}
+
 // LastKey returns the last position of the keyspace, as the zero Key is the first.
 func LastKey() (k Key) {
 	for i := range k {

@@ -71,6 +71,8 @@ func meaning(v vector) (string, error) {
 	case "member":
 		id := dhash.ID(data)
 		return fmt.Sprintf("%x %s", id.Key(), id), nil
+	case "owner":
+		return fmt.Sprintf("%x", dhash.OwnerKey(dhash.Owner(data))), nil
 	case "code":
 		c, err := dhash.ParseCode(v.data)
 		if err != nil {

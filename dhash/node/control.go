@@ -70,6 +70,9 @@ func (c *control) serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("POST /v1/renew/{session}", c.renew)
 	mux.HandleFunc("PUT /v1/state/{member}", c.state)
 	mux.HandleFunc("GET /v1/lent", c.lent)
+	mux.HandleFunc("GET /v1/heads/{owner}", c.heads)
+	mux.HandleFunc("PUT /v1/head", c.publish)
+	mux.HandleFunc("GET /v1/roots/{owner}", c.roots)
 	mux.HandleFunc("POST /v1/work/{work}", c.work)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },

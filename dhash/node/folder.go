@@ -29,6 +29,7 @@ const (
 	seedsFile    = "seeds" // where others were to be found when this node joined, and where it itself is now
 	rosterFile   = "roster"
 	cursorFile   = "sweep"
+	headsFile    = "heads"
 	storeDir     = "fragments"
 	placeFile    = "place" // the folder of the fragments, once there is one
 	socketFile   = "node.sock"

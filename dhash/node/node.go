@@ -19,6 +19,7 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/head"
 	"ventidhash/dhash/kad"
 	"ventidhash/dhash/member"
 	"ventidhash/dhash/peer"
@@ -78,6 +79,7 @@ type Node struct {
 	log     *slog.Logger
 	p       *presence
 	store   *fragstore.Store
+	heads   *head.Shelf
 	server  *peer.Server
 	upkeep  *upkeep
 	control *control
@@ -124,6 +126,10 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := f.setKeepsAt(n.cfg.Fragments); err != nil {
+		return err
+	}
+	n.heads, err = head.OpenShelf(head.ShelfConfig{File: filepath.Join(f.Dir, headsFile), Prefer: n.lendsTo, Log: n.log})
+	if err != nil {
 		return err
 	}
 	n.p, err = newPresence(presenceConfig{folder: f, key: f.Key, chain: f.Chain, info: n.info(), log: n.log, made: n.cfg.Host,
@@ -222,6 +228,9 @@ func (n *Node) close() error {
 	if n.p != nil {
 		errs = append(errs, n.p.close())
 	}
+	if n.heads != nil {
+		errs = append(errs, n.heads.Close())
+	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 	}
@@ -289,7 +298,7 @@ func (n *Node) holder() *holder {
 
 // Gateway returns a store for an owner who lets this node act. Close it.
 func (n *Node) Gateway(s Session) (*gateway.Gateway, error) {
-	return n.p.gateway(s, &loop{n.p.peers, n.cfg.Folder.ID(), n.holder()})
+	return n.p.gateway(s, n.loop())
 }
 
 // setManifest takes an encoded manifest if it is newer, and passes it on.

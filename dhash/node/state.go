@@ -40,7 +40,7 @@ func (n *Node) Lent() []LentInfo {
 // State brings a member, perhaps this one itself, an owner's statement, and returns the encoded answer. Errors are those
 // of peer.Client.State.
 func (n *Node) State(ctx context.Context, to dhash.ID, statement []byte) ([]byte, error) {
-	return (&loop{n.p.peers, n.cfg.Folder.ID(), n.holder()}).State(ctx, to, statement)
+	return n.loop().State(ctx, to, statement)
 }
 
 // State brings a member an owner's statement, and returns the encoded answer. Errors are those of peer.Client.State.

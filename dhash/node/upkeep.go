@@ -14,6 +14,7 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/claim"
 	"ventidhash/dhash/fragstore"
+	"ventidhash/dhash/head"
 	"ventidhash/dhash/member"
 	"ventidhash/dhash/placement"
 	"ventidhash/dhash/repair"
@@ -64,7 +65,7 @@ const (
 	scrubGap   = time.Minute     // between two parts of a scrub
 )
 
-// upkeep is what a member does unasked: it compares what it holds with the other members, repairs, hashes what lies on its
+// upkeep is what a member does unasked: it compares what it holds, and owners' heads, with the other members, repairs, hashes what lies on its
 // disk, and empties the trash.
 type upkeep struct {
 	n         *Node
@@ -74,6 +75,7 @@ type upkeep struct {
 	sweeper   *sweep.Sweeper
 	responder *sweep.Responder
 	repairer  *repair.Repairer
+	keeper    *head.Keeper
 	staying   atomic.Pointer[seating] // the table without those that retire
 
 	scrubbing sync.Mutex // one scrub at a time
@@ -96,6 +98,11 @@ func newUpkeep(n *Node) (u *upkeep, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if u.keeper, err = head.NewKeeper(head.KeeperConfig{Self: self, Shelf: n.heads, Table: u.table, Send: n.p.peers.Heads,
+		Near:     func(o dhash.Owner) bool { return isNear(n.p.table(), self, o) },
+		Interval: u.cfg.Sweep, Log: n.log}); err != nil {
+		return nil, err
+	}
 	const second = time.Second // in which little happens, however often is swept
 	u.repairer, err = repair.New(repair.Config{Self: self, Peers: n.p.peers, Store: n.store, Table: n.p.table, Policy: n.p.policy,
 		Roster: u.counted, Grace: n.p.grace, Retiring: u.retiring, Wiped: u.wiped, Rate: u.cfg.Rate, Busy: n.busy,
@@ -110,6 +117,7 @@ func (u *upkeep) run(ctx context.Context) error {
 	errs := make(chan error, 2)
 	work.Go(func() { errs <- u.sweeper.Run(ctx) })
 	work.Go(func() { errs <- u.repairer.Run(ctx) })
+	work.Go(func() { u.keeper.Run(ctx) })
 	work.Go(func() { every(ctx, observeGap, func() { u.observe() }) })
 	if u.n.cfg.Retire {
 		work.Go(func() { every(ctx, time.Minute, func() { u.leaving() }) })

@@ -21,6 +21,9 @@ type Care struct {
 	Repair   Repairs  `json:"repair"`
 	Scrubbed Scrubbed `json:"scrubbed"`
 
+	Heads     int `json:"heads"`                    // owners whose head is kept here
+	Conflicts int `json:"head_conflicts,omitempty"` // of those, that have signed more than one head of one number
+
 	Trash      int64  `json:"trash"` // fragments that nobody claims any more
 	TrashBytes int64  `json:"trash_bytes"`
 	Bad        int64  `json:"bad"`              // fragments known to be damaged
@@ -84,6 +87,7 @@ func (u *upkeep) care() Care {
 		c.Paused = why.String()
 	}
 	u.mu.Unlock()
+	c.Heads, c.Conflicts = u.n.heads.Count()
 	c.Repair = repairsOf(u.repairer.Stats())
 	if last, ok := u.sweeper.Last(); ok {
 		c.Swept = sweptOf(&last)
@@ -153,6 +157,9 @@ const (
 func (u *upkeep) do(ctx context.Context, work string, tell func(done, of int64)) error {
 	switch work {
 	case WorkSweep:
+		if err := u.keeper.Now(ctx); err != nil {
+			return err
+		}
 		_, err := u.sweeper.Now(ctx, tell)
 		return err
 	case WorkRepair:

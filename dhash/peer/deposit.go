@@ -12,7 +12,7 @@ import (
 
 // receiveLarge reads the rest of a put, copy or statement and starts serving it. It waits until there is room for it in
 // memory, and with it all that comes after it on the stream.
-func (c *served) receiveLarge(ctx context.Context, h head) error {
+func (c *served) receiveLarge(ctx context.Context, h header) error {
 	size := int64(h.size)
 	if err := c.inPuts.take(ctx, size); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (c *served) receiveLarge(ctx context.Context, h head) error {
 }
 
 // prepareLarge parses a put, copy or statement and returns what serves it.
-func (c *served) prepareLarge(ctx context.Context, h head, body []byte) (serve func() ([]byte, error), err error) {
+func (c *served) prepareLarge(ctx context.Context, h header, body []byte) (serve func() ([]byte, error), err error) {
 	switch h.kind {
 	case kPut:
 		claim, f, err := parsePut(body)

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/head"
 	"ventidhash/venti"
 )
 
@@ -36,6 +37,10 @@ const (
 	kStatement kind = 10
 	kChallenge kind = 11
 
+	kHeads     kind = 12
+	kFindHeads kind = 13
+	kRoots     kind = 14
+
 	answer   kind = 0x80
 	rRefusal kind = 0x80 // in answer to any request
 	nClosing kind = 0xff // from the server, with id 0: send no more requests
@@ -54,6 +59,12 @@ const (
 	MaxReply     = 4096           // bytes of the answer to a statement
 	MaxChallenge = 256            // challenges in one message
 
+	MaxHeads      = head.MaxHeads         // heads in one message
+	MaxFindOwners = 64                    // owners in a findheads
+	MaxRoots      = 1024                  // scores in the answer to a roots
+	maxNewer      = MaxHeads * maxHeadsOf // heads in the answer to a heads
+	maxHeadsOf    = head.MaxConflict      // heads of one owner
+
 	maxID   = 64 // bytes of a member's id
 	maxText = 256
 
@@ -71,7 +82,7 @@ var errMalformed = errors.New("malformed message")
 
 func (k kind) String() string {
 	names := [...]string{"refusal", "put", "get", "have", "claim", "divert", "grant", "ping", "reconcile", "copy",
-		"statement", "challenge"}
+		"statement", "challenge", "heads", "findheads", "roots"}
 	switch {
 	case k == nClosing:
 		return "closing"
@@ -128,6 +139,18 @@ func (k kind) body() (low, high int, known bool) {
 		return askSize, MaxChallenge * askSize, true
 	case kChallenge | answer:
 		return 2, MaxChallenge * (2 + dhash.MaxLeaf), true
+	case kHeads:
+		return venti.HeadSize, MaxHeads * venti.HeadSize, true
+	case kHeads | answer:
+		return 1, MaxHeads + maxNewer*venti.HeadSize, true
+	case kFindHeads:
+		return 32, MaxFindOwners * 32, true
+	case kFindHeads | answer:
+		return 1, MaxFindOwners * (1 + maxHeadsOf*venti.HeadSize), true
+	case kRoots:
+		return 64, 64, true
+	case kRoots | answer:
+		return 32, 32 + MaxRoots*venti.ScoreSize, true
 	case kPing, kPing | answer, kDivert | answer, nClosing:
 		return 0, 0, true
 	case rRefusal:
@@ -136,28 +159,28 @@ func (k kind) body() (low, high int, known bool) {
 	return 0, 0, false
 }
 
-// A head is what stands in front of the body of a message.
-type head struct {
+// A header is what stands in front of the body of a message.
+type header struct {
 	kind kind
 	id   uint32
 	size int // of the body, in bytes
 }
 
 // parseHead reads a head and checks the size of the body against what the kind allows.
-func parseHead(b []byte) (head, error) {
+func parseHead(b []byte) (header, error) {
 	if b[0] != version {
-		return head{}, fmt.Errorf("%w: version %d is not known to this program", errMalformed, b[0])
+		return header{}, fmt.Errorf("%w: version %d is not known to this program", errMalformed, b[0])
 	}
-	h := head{kind: kind(b[1]), id: binary.BigEndian.Uint32(b[2:])}
+	h := header{kind: kind(b[1]), id: binary.BigEndian.Uint32(b[2:])}
 	size := binary.BigEndian.Uint32(b[6:])
 	low, high, known := h.kind.body()
 	switch {
 	case !known:
-		return head{}, fmt.Errorf("%w: %v is not known", errMalformed, h.kind)
+		return header{}, fmt.Errorf("%w: %v is not known", errMalformed, h.kind)
 	case size < uint32(low) || size > uint32(high):
-		return head{}, fmt.Errorf("%w: %v of %d bytes, want %d…%d", errMalformed, h.kind, size, low, high)
+		return header{}, fmt.Errorf("%w: %v of %d bytes, want %d…%d", errMalformed, h.kind, size, low, high)
 	case (h.kind == nClosing) != (h.id == 0):
-		return head{}, fmt.Errorf("%w: %v with id %d", errMalformed, h.kind, h.id)
+		return header{}, fmt.Errorf("%w: %v with id %d", errMalformed, h.kind, h.id)
 	}
 	h.size = int(size)
 	return h, nil

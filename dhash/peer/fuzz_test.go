@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/head"
 	"ventidhash/venti"
 )
 
@@ -54,6 +56,15 @@ func (nothing) Divert(context.Context, dhash.ID, Diversion) error               
 func (nothing) Reconcile(context.Context, dhash.ID, []byte) ([]byte, error)         { return nil, nil }
 func (nothing) State(context.Context, dhash.ID, []byte) ([]byte, error)             { return []byte{1}, nil }
 func (nothing) Challenge(context.Context, dhash.ID, Challenge) (*dhash.Leaf, error) { return nil, nil }
+func (nothing) Heads(_ context.Context, _ dhash.ID, h []venti.Head, _ []bool) ([]head.Verdict, []venti.Head, error) {
+	return slices.Repeat([]head.Verdict{head.New}, len(h)), nil, nil
+}
+func (nothing) FindHeads(_ context.Context, _ dhash.ID, o []dhash.Owner) ([][]venti.Head, error) {
+	return make([][]venti.Head, len(o)), nil
+}
+func (nothing) Roots(context.Context, dhash.ID, dhash.Owner, dhash.Key) ([]venti.Score, dhash.Key, error) {
+	return nil, dhash.Key{}, nil
+}
 func (nothing) Copy(context.Context, dhash.ID, []dhash.Claim, *dhash.Fragment, dhash.Coding) (int64, error) {
 	return 0, nil
 }
@@ -96,7 +107,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// FuzzClient feeds a client that has one request of each kind outstanding, with the ids 1 to 11. Each call gets one
+// FuzzClient feeds a client that has one request of each kind outstanding, with the ids 1 to 14. Each call gets one
 // answer, of its kind, or none.
 func FuzzClient(f *testing.F) {
 	for _, v := range vectors(f) {
@@ -108,8 +119,8 @@ func FuzzClient(f *testing.F) {
 		r := &remote{client: c, window: newBudget(1), all: make(map[*link]struct{})}
 		block := make(chan struct{})
 		l := r.start(&delayed{canned{in: bytes.NewReader(b)}, block}, false)
-		calls := make([]*call, 0, 11)
-		for k := kPut; k <= kChallenge; k++ {
+		calls := make([]*call, 0, 14)
+		for k := kPut; k <= kRoots; k++ {
 			calls = append(calls, &call{kind: k, answer: make(chan reply, 1)})
 			if err := l.send(calls[len(calls)-1], &frame{}); err != nil {
 				t.Fatal(err)

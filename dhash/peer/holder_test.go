@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/head"
 	"ventidhash/dhash/peer"
 	"ventidhash/venti"
 )
@@ -23,6 +24,9 @@ type holder struct {
 	// Called for the operations.
 	onReconcile func(ctx context.Context, msg []byte) ([]byte, error)
 	onState     func(ctx context.Context, statement []byte) ([]byte, error)
+	onHeads     func(ctx context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head, error)
+	onFind      func(owners []dhash.Owner) [][]venti.Head
+	onRoots     func(owner dhash.Owner, at dhash.Key) ([]venti.Score, dhash.Key, error)
 	onChallenge func(ctx context.Context, ch peer.Challenge) (*dhash.Leaf, error) // if not nil
 }
 
@@ -134,4 +138,17 @@ func (h *holder) Challenge(ctx context.Context, from dhash.ID, ch peer.Challenge
 		return nil, err
 	}
 	return f.Leaf(ch.Nonce), nil
+}
+
+func (h *holder) Heads(ctx context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head,
+	error) {
+	return h.onHeads(ctx, from, heads, granted)
+}
+
+func (h *holder) FindHeads(_ context.Context, _ dhash.ID, owners []dhash.Owner) ([][]venti.Head, error) {
+	return h.onFind(owners), nil
+}
+
+func (h *holder) Roots(_ context.Context, _ dhash.ID, owner dhash.Owner, at dhash.Key) ([]venti.Score, dhash.Key, error) {
+	return h.onRoots(owner, at)
 }

@@ -334,7 +334,7 @@ func (l *link) drain() error {
 }
 
 // receiveBody reads the rest of an answer and gives it to who waits.
-func (l *link) receiveBody(h head) error {
+func (l *link) receiveBody(h header) error {
 	l.mu.Lock()
 	c := l.calls[h.id]
 	l.mu.Unlock()

@@ -15,7 +15,7 @@ const (
 )
 
 // get serves a get.
-func (c *served) get(ctx context.Context, h head, want Want) {
+func (c *served) get(ctx context.Context, h header, want Want) {
 	var f *dhash.Fragment
 	held, err := c.load(ctx, c.loads, loadGuess, func() (size int64, err error) {
 		f, err = c.handler.Get(ctx, c.id, want)
@@ -32,7 +32,7 @@ func (c *served) get(ctx context.Context, h head, want Want) {
 }
 
 // have serves a have.
-func (c *served) have(ctx context.Context, h head, owner dhash.Owner, scores []venti.Score) {
+func (c *served) have(ctx context.Context, h header, owner dhash.Owner, scores []venti.Score) {
 	var body []byte
 	held, err := c.load(ctx, c.loads, int64(len(scores))*(1+heldSize), func() (int64, error) {
 		all, err := c.handler.Have(ctx, c.id, owner, scores)
@@ -46,7 +46,7 @@ func (c *served) have(ctx context.Context, h head, owner dhash.Owner, scores []v
 }
 
 // reconcile serves a message of a reconciliation.
-func (c *served) reconcile(ctx context.Context, h head, msg []byte) {
+func (c *served) reconcile(ctx context.Context, h header, msg []byte) {
 	c.chore(ctx, h, MaxReconcile, func() ([]byte, error) {
 		body, err := c.handler.Reconcile(ctx, c.id, msg)
 		if err == nil && len(body) > MaxReconcile {
@@ -57,13 +57,13 @@ func (c *served) reconcile(ctx context.Context, h head, msg []byte) {
 }
 
 // challenge serves a message of challenges.
-func (c *served) challenge(ctx context.Context, h head, all []Challenge) {
+func (c *served) challenge(ctx context.Context, h header, all []Challenge) {
 	c.chore(ctx, h, int64(len(all))*(2+dhash.MaxLeaf), func() ([]byte, error) { return c.prove(ctx, all) })
 }
 
 // chore serves a small message that can make a disk read much: one of a stream at a time and a few of all, in a queue of
 // their own, so that gets do not wait for them.
-func (c *served) chore(ctx context.Context, h head, guess int64, work func() ([]byte, error)) {
+func (c *served) chore(ctx context.Context, h header, guess int64, work func() ([]byte, error)) {
 	select {
 	case c.oneChore <- struct{}{}:
 	case <-ctx.Done():

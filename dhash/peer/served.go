@@ -147,18 +147,18 @@ func (c *served) receive(ctx context.Context) error {
 }
 
 // readHead reads the head of a request. Between requests a member may be silent for ever.
-func (c *served) readHead() (head, error) {
+func (c *served) readHead() (header, error) {
 	if !c.armed.IsZero() {
 		c.stream.SetReadDeadline(time.Time{})
 		c.armed = time.Time{}
 	}
 	if _, err := c.in.Peek(1); err != nil {
-		return head{}, err
+		return header{}, err
 	}
 	c.begun = time.Now()
 	var b [headSize]byte
 	if err := c.readFull(b[:]); err != nil {
-		return head{}, err
+		return header{}, err
 	}
 	h, err := parseHead(b[:])
 	if err == nil && h.kind >= answer {
@@ -202,7 +202,7 @@ func (c *served) refusing(err error) error {
 }
 
 // receiveOther reads the rest of a request that is no put, and starts serving it.
-func (c *served) receiveOther(ctx context.Context, h head) error {
+func (c *served) receiveOther(ctx context.Context, h header) error {
 	body := make([]byte, h.size)
 	if err := c.readFull(body); err != nil {
 		return err
@@ -220,7 +220,7 @@ func (c *served) receiveOther(ctx context.Context, h head) error {
 }
 
 // prepare parses a request and returns what serves it.
-func (c *served) prepare(ctx context.Context, h head, body []byte) (func(), error) {
+func (c *served) prepare(ctx context.Context, h header, body []byte) (func(), error) {
 	switch h.kind {
 	case kGet:
 		want, err := parseWant(body)
@@ -251,6 +251,13 @@ func (c *served) prepare(ctx context.Context, h head, body []byte) (func(), erro
 	case kChallenge:
 		all, err := parseChallenges(body)
 		return func() { c.challenge(ctx, h, all) }, err
+	case kHeads:
+		return c.prepareHeads(ctx, h, body)
+	case kFindHeads:
+		owners, err := parseOwners(body)
+		return func() { c.findHeads(ctx, h, owners) }, err
+	case kRoots:
+		return c.prepareRoots(ctx, h, body)
 	}
 	return func() { c.reply(h, nil, nil, nil, nil) }, nil // a ping
 }
@@ -269,7 +276,7 @@ func (c *served) grant(body []byte) (dhash.Owner, error) {
 }
 
 // reply sends the answer to a request, or the refusal that tells err, and then calls free and gives the slot back.
-func (c *served) reply(h head, err error, body, payload []byte, free func()) {
+func (c *served) reply(h header, err error, body, payload []byte, free func()) {
 	k := h.kind | answer
 	if err != nil {
 		k, body, payload = rRefusal, appendRefusal(nil, err), nil
@@ -288,4 +295,4 @@ func (c *served) reply(h head, err error, body, payload []byte, free func()) {
 }
 
 // refuse sends a refusal and gives the slot back.
-func (c *served) refuse(id uint32, err error) { c.reply(head{id: id}, err, nil, nil, nil) }
+func (c *served) refuse(id uint32, err error) { c.reply(header{id: id}, err, nil, nil, nil) }

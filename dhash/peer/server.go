@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/head"
 	"ventidhash/venti"
 )
 
@@ -64,6 +65,20 @@ type Handler interface {
 	// Challenge returns the leaf that the nonce asks for, of any fragment of the coding that is held, or
 	// dhash.ErrNoFragment. A fragment that is damaged is as good as none.
 	Challenge(ctx context.Context, from dhash.ID, ch Challenge) (*dhash.Leaf, error)
+
+	// Heads decides about 1 to MaxHeads heads of owners, whose signatures are good, and returns a verdict for each, and the
+	// heads of these owners that are here and that the sender lacks, or that gave way, at most four of an owner. granted says whose grant was
+	// shown; of the others a member vouches for nothing but that the owner signed them. Those that are kept are durable.
+	Heads(ctx context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head, error)
+
+	// FindHeads returns, for each owner in order, the heads that are here: at most four, of one sequence, in ascending order
+	// of their scores.
+	FindHeads(ctx context.Context, from dhash.ID, owners []dhash.Owner) ([][]venti.Head, error)
+
+	// Roots returns scores of blocks that the owner, whose grant was shown, claims and that look like roots, from a position
+	// on, in ascending order of positions, at most MaxRoots. It stops after a bounded time: next is where to go on, after
+	// from, or the zero Key if there are no more. Few calls of it, Reconcile and Challenge run at once.
+	Roots(ctx context.Context, from dhash.ID, owner dhash.Owner, at dhash.Key) (scores []venti.Score, next dhash.Key, err error)
 }
 
 // A ServerConfig says whom a Server serves, and how much at once. Member and Grant have to be set.

@@ -2,13 +2,16 @@ package peer
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"ventidhash/dhash"
+	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
 
@@ -22,7 +25,7 @@ type vector struct {
 
 func vectors(t testing.TB) (all []vector) {
 	t.Helper()
-	for _, r := range ventitest.Vectors(t, 145) {
+	for _, r := range ventitest.Vectors(t, 175) {
 		v := vector{name: r.Value("name"), data: r.Bytes(t, "message"), expect: r.Value("expect")}
 		if asked := r.Value("asked"); asked != "" {
 			var err error
@@ -147,6 +150,27 @@ func decodeBody(k kind, b []byte, asked int) (shown string, again []byte, err er
 	case kDivert:
 		v, err := parseDiversion(b)
 		return fmt.Sprintf("%v %x %d %x", v.Score, v.Coding, v.Index, string(v.To)), v.append(nil), err
+	case kHeads:
+		heads, err := parseHeads(b)
+		return describeHeads(heads), appendHeads(nil, heads), err
+	case kHeads | answer:
+		verdicts, newer, err := parseVerdicts(b, slices.Repeat([]venti.Head{{Owner: vectorOwner()}}, asked))
+		return strings.TrimSpace(fmt.Sprintf("%d ", verdicts) + describeHeads(newer)), appendVerdicts(nil, verdicts, newer), err
+	case kFindHeads:
+		owners, err := parseOwners(b)
+		return fmt.Sprintf("%x", owners), appendOwners(nil, owners), err
+	case kFindHeads | answer:
+		lists, err := parseHeadsOf(b, slices.Repeat([]dhash.Owner{vectorOwner()}, asked))
+		for _, of := range lists {
+			shown += " [" + describeHeads(of) + "]"
+		}
+		return strings.TrimPrefix(shown, " "), appendHeadsOf(nil, lists), err
+	case kRoots:
+		owner, from, err := parseRootsOf(b)
+		return fmt.Sprintf("%x %x", owner, from), appendRootsOf(nil, owner, from), err
+	case kRoots | answer:
+		scores, next, err := parseRoots(b, dhash.Key{})
+		return strings.TrimSpace(fmt.Sprintf("%x ", next) + strings.Trim(fmt.Sprint(scores), "[]")), appendRoots(nil, scores, next), err
 	case rRefusal:
 		r, err := parseRefusal(b)
 		if err != nil {
@@ -160,6 +184,24 @@ func decodeBody(k kind, b []byte, asked int) (shown string, again []byte, err er
 		return "", nil, nil
 	}
 	return fmt.Sprintf("%x", b), b, nil // opaque
+}
+
+// vectorOwner is the owner in vectors.py.
+func vectorOwner() (o dhash.Owner) {
+	seed := make([]byte, ed25519.SeedSize)
+	for i := range seed {
+		seed[i] = byte(i)
+	}
+	copy(o[:], ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+	return o
+}
+
+func describeHeads(heads []venti.Head) string {
+	var all []string
+	for _, h := range heads {
+		all = append(all, fmt.Sprintf("%x %d %v %d", h.Owner, h.Sequence, h.Score, h.Time.Unix()))
+	}
+	return strings.Join(all, " ")
 }
 
 func describeHeld(held [][]dhash.Held) string {

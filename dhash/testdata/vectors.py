@@ -206,6 +206,8 @@ def keys():
     hashed = multihash(bytes(range(32)))
     for name, member in [("an Ed25519 key", ed25519), ("a hashed key", hashed), ("zeros", bytes(4))]:
         out("member", name, member, f"{hashlib.sha256(member).hexdigest()} {base58(member)}")
+    for name, owner in [("a key", bytes(range(32))), ("zeros", bytes(32))]:
+        out("owner", name, owner, hashlib.sha256(b"\x00\x20" + owner).hexdigest())
 
 
 def codes():

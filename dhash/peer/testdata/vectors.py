@@ -4,9 +4,11 @@
 import hashlib
 import struct
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 KINDS = {
     "put": 1, "get": 2, "have": 3, "claim": 4, "divert": 5, "grant": 6, "ping": 7, "reconcile": 8,
-    "copy": 9, "statement": 10, "challenge": 11, "refusal": 0x80, "closing": 0xFF,
+    "copy": 9, "statement": 10, "challenge": 11, "heads": 12, "findheads": 13, "roots": 14, "refusal": 0x80, "closing": 0xFF,
 }
 KINDS.update({name + " answer": n | 0x80 for name, n in list(KINDS.items()) if n < 0x80})
 REASONS = ["no fragment", "full", "quota", "not mine", "busy", "bad fragment", "not granted", "corrupt", "other"]
@@ -108,6 +110,92 @@ def tending():
     bad("challenge answer over the limit", "challenge answer", 4, size=256 * 2050 + 1)
 
 
+SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+
+
+def public(key):
+    return key.public_key().public_bytes_raw()
+
+
+def signed(sequence=7, score=SCORE, date=1790000000, key=SIGNER, version=1, by=None):
+    """A head, as ../../venti/FORMAT.md has it."""
+    body = bytes([version]) + public(key) + struct.pack(">Q", sequence) + score + struct.pack(">Q", date)
+    return body + (by or key).sign(b"ventidhash 2026 catalog head v1\0" + body)
+
+
+def said(sequence=7, score=SCORE, date=1790000000, key=SIGNER):
+    return f"{public(key).hex()} {sequence} {score.hex()} {date}"
+
+
+def position(score):
+    return hashlib.sha256(b"\x12\x20" + score).digest()
+
+
+def heads():
+    low, high = sorted([SCORE, OTHER])
+    good("heads", "heads", 5, signed(), said())
+    good("heads of two owners", "heads", 5, signed() + signed(2**64 - 1, OTHER, 0, STRANGER),
+         said() + " " + said(2**64 - 1, OTHER, 0, STRANGER))
+    bad("heads of none", "heads", 5)
+    bad("heads of one and a half", "heads", 5, signed() + signed()[:72])
+    bad("heads of 257", "heads", 5, size=257 * 145)
+    bad("heads, signed by another", "heads", 5, signed(by=STRANGER))
+    bad("heads, sequence 0", "heads", 5, signed(0))
+    bad("heads, version 2", "heads", 5, signed(version=2))
+    bad("heads, the second is changed", "heads", 5, signed() + signed()[:-1] + bytes([signed()[-1] ^ 1]))
+    good("heads answer", "heads answer", 5, b"\x01\x07", "[1 7]", asked=2)
+    good("heads answer, every verdict", "heads answer", 5, bytes(range(1, 8)), "[1 2 3 4 5 6 7]", asked=7)
+    good("heads answer, older", "heads answer", 5, b"\x04" + signed(8), "[4] " + said(8), asked=1)
+    four = [signed(i) for i in range(8, 12)]
+    good("heads answer, four others", "heads answer", 5, b"\x03" + b"".join(four),
+         "[3] " + " ".join(said(i) for i in range(8, 12)), asked=1)
+    bad("heads answer, five others", "heads answer", 5, b"\x03" + b"".join(four) + signed(), asked=1)
+    bad("heads answer, verdict 0", "heads answer", 5, b"\x00", asked=1)
+    bad("heads answer, verdict 8", "heads answer", 5, b"\x08", asked=1)
+    bad("heads answer, too few", "heads answer", 5, b"\x01", asked=2)
+    bad("heads answer, too many", "heads answer", 5, b"\x01\x01", asked=1)
+    bad("heads answer, another owner's", "heads answer", 5, b"\x04" + signed(8, key=STRANGER), asked=1)
+    bad("heads answer, forged", "heads answer", 5, b"\x04" + signed(8, by=STRANGER), asked=1)
+    bad("heads answer over the limit", "heads answer", 5, size=256 * 581 + 1)
+    good("findheads", "findheads", 6, public(SIGNER), f"[{public(SIGNER).hex()}]")
+    good("findheads of two", "findheads", 6, OWNER + MEMBER[6:], f"[{OWNER.hex()} {MEMBER[6:].hex()}]")
+    bad("findheads of none", "findheads", 6)
+    bad("findheads of one and a half", "findheads", 6, bytes(48))
+    bad("findheads of 65", "findheads", 6, size=65 * 32)
+    good("findheads answer, none", "findheads answer", 6, b"\x00", "[]", asked=1)
+    good("findheads answer", "findheads answer", 6, b"\x00\x01" + signed(), f"[] [{said()}]", asked=2)
+    good("findheads answer, in conflict", "findheads answer", 6, b"\x02" + signed(score=low) + signed(score=high),
+         f"[{said(score=low)} {said(score=high)}]", asked=1)
+    bad("findheads answer, out of order", "findheads answer", 6, b"\x02" + signed(score=high) + signed(score=low), asked=1)
+    bad("findheads answer, twice the same", "findheads answer", 6, b"\x02" + 2 * signed(), asked=1)
+    bad("findheads answer, two sequences", "findheads answer", 6, b"\x02" + signed(score=low) + signed(8, high), asked=1)
+    bad("findheads answer, five", "findheads answer", 6, b"\x05" + b"".join(
+        signed(score=bytes([i]) * 32) for i in range(1, 6)), asked=1)
+    bad("findheads answer, another owner's", "findheads answer", 6, b"\x01" + signed(key=STRANGER), asked=1)
+    bad("findheads answer, forged", "findheads answer", 6, b"\x01" + signed(by=STRANGER), asked=1)
+    bad("findheads answer, cut", "findheads answer", 6, b"\x01" + signed()[:-1], asked=1)
+    bad("findheads answer, too many", "findheads answer", 6, b"\x00\x00", asked=1)
+    bad("findheads answer over the limit", "findheads answer", 6, size=64 * 581 + 1)
+    first, second = sorted([SCORE, OTHER], key=position)
+    good("roots", "roots", 7, OWNER + bytes(32), f"{OWNER.hex()} {bytes(32).hex()}")
+    good("roots from the last position", "roots", 7, OWNER + b"\xff" * 32, f"{OWNER.hex()} {'ff' * 32}")
+    bad("roots, too short", "roots", 7, bytes(63))
+    bad("roots, too long", "roots", 7, bytes(65))
+    good("roots answer, none", "roots answer", 7, bytes(32), bytes(32).hex())
+    good("roots answer, none yet", "roots answer", 7, b"\xff" * 32, "ff" * 32)
+    good("roots answer", "roots answer", 7, bytes(32) + first + second,
+         f"{bytes(32).hex()} {first.hex()} {second.hex()}")
+    good("roots answer, more to come", "roots answer", 7, position(second) + first,
+         f"{position(second).hex()} {first.hex()}")
+    bad("roots answer, out of order", "roots answer", 7, bytes(32) + second + first)
+    bad("roots answer, twice the same", "roots answer", 7, bytes(32) + first + first)
+    bad("roots answer, one that is to come later", "roots answer", 7, position(second) + first + second)
+    bad("roots answer, a score and a half", "roots answer", 7, bytes(32) + first + second[:16])
+    bad("roots answer, too short", "roots answer", 7, bytes(31))
+    bad("roots answer over the limit", "roots answer", 7, size=32 + 32 * 1025)
+
+
 def requests():
     hello = fragment(b"hello, venti\n")
     good("put", "put", 1, OWNER + MARK + hello, f"{OWNER.hex()} {MARK.hex()} {hello.hex()}")
@@ -151,7 +239,7 @@ def malformed():
     hello = fragment(b"hello, venti\n")
     for v in [0, 2, 255]:
         bad(f"version {v}", "ping", 1, version=v)
-    for kind in [0, 12, 0x7F, 0x8C, 0xFE]:
+    for kind in [0, 15, 0x7F, 0x8F, 0xFE]:
         bad(f"kind {kind:#x}", kind, 1)
     for kind in ["put", "get", "ping", "get answer", "refusal"]:
         bad(kind + " with id 0", kind, 0, size=64)
@@ -216,4 +304,5 @@ def malformed():
 
 requests()
 tending()
+heads()
 malformed()
