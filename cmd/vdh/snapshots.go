@@ -36,8 +36,8 @@ func newSnapshots(a *app) *cobra.Command {
 		Long: `Lists the snapshots in the catalog, the oldest first. FILES counts what is no directory, SIZE is
 the sum of the files' sizes, ADDED what the store grew by. (share) marks what vdh share made, and
 (N unreadable) says that files are missing in the snapshot. The list needs no access to the blocks.
-In a swarm the members are first asked, for five seconds at most, what other machines of this identity
-have put on the list and taken off it.
+In a swarm the members are first asked, for five seconds at most, what other machines of this
+identity have put on the list and taken off it.
 
 A flag that is given several times means any of its values.
 
