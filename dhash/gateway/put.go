@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"ventidhash/dhash"
@@ -123,29 +124,40 @@ func (p *putting) place() error {
 }
 
 // claimed reports whether the block seems to be stored already in this very coding, so that it is worth asking holders
-// to note a claim before they are sent anything. It asks one member.
+// to note a claim before they are sent anything. It asks two members at once: one of them may be new, or have lost its disk.
 func (p *putting) claimed(members []placement.Member) bool {
+	ctx, cancel := context.WithTimeout(p.ctx, lagFloor)
+	defer cancel()
+	const most = 2
+	answers := make(chan bool, most)
+	asked := 0
 	for _, m := range members {
 		if p.g.lags(m.ID) {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(p.ctx, lagFloor)
-		defer cancel()
-		lists, err := p.g.cfg.Peers.Have(ctx, m.ID, p.claim.Owner, []venti.Score{p.enc.Score})
-		if err != nil || len(lists) != 1 {
-			if err != nil && p.ctx.Err() == nil {
-				p.g.slow.set(m.ID)
-			}
-			return false
+		p.g.work.Go(func() { answers <- p.holds(ctx, m.ID) })
+		if asked++; asked == most {
+			break
 		}
-		for _, h := range lists[0] {
-			if h.Coding == p.enc.Coding {
-				return true
-			}
+	}
+	for range asked {
+		if <-answers {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether a member says that it holds a fragment of the block in this very coding.
+func (p *putting) holds(ctx context.Context, id dhash.ID) bool {
+	lists, err := p.g.cfg.Peers.Have(ctx, id, p.claim.Owner, []venti.Score{p.enc.Score})
+	if err != nil || len(lists) != 1 {
+		if err != nil && p.ctx.Err() == nil && ctx.Err() != context.Canceled {
+			p.g.slow.set(id)
 		}
 		return false
 	}
-	return false
+	return slices.ContainsFunc(lists[0], func(h dhash.Held) bool { return h.Coding == p.enc.Coding })
 }
 
 // start begins to place fragment index at m. A member that lagged lately, is absent or full is passed over if another
