@@ -10,6 +10,25 @@
 // head. So whatever a head on disk leads to is durable, a snapshot is in the list only once its own blocks are, and a
 // crash between any two steps leaves the list as it was before or as it is after.
 //
+// # Several machines
+//
+// Any machine with the words may write a list, and none waits for another. So lists are merged and never chosen from. A
+// List says of each score that it is a snapshot, or that the snapshot was forgotten, and with which stamp that was said:
+// the sequence of the head that was written then, one above the highest that the writer had seen, which is Lamport's clock
+// (L. Lamport, Time, Clocks, and the Ordering of Events in a Distributed System, 1978). Merge keeps the word with the
+// higher stamp; of the same stamp it keeps the snapshot, since one too many does no harm. That is the last-writer-wins
+// element set of Shapiro et al. (A comprehensive study of Convergent and Commutative Replicated Data Types, 2011): in
+// whatever order, and however often, lists are merged, the result is the same. A machine whose disk was put back to an old
+// state is nothing but a machine that has been away.
+//
+// Heads is where the machines find each other's heads. Update looks there first, takes in the list of every head that it
+// does not know, and publishes its own in the end. It never publishes one without having taken in what it found; where that
+// could not be read, or nobody answered, the list here is changed all the same, and UnpublishedError says so. If another
+// machine was quicker, both lists are merged, under a head above both. What two machines do within seconds may so take a
+// few rounds; what one did alone in the meantime waits in its folder, and comes along with its next change.
+//
+// # The folder
+//
 // The folder of a catalog holds head, head.1, lock and blocks. A lock on the file lock makes writers take turns, in one
 // process or in several; readers take none. The folder blocks is a copy of the blocks of the list, verified by score
 // when read, so that listing asks no store; it can be thrown away.

@@ -117,36 +117,49 @@ func (c *Catalog) replaceHead(old, next venti.Head) error {
 // one in place did so already. If some of the lists can be read, and not all, the error is an *UnpublishedError. Nothing is
 // published: Refresh does that.
 func Recover(ctx context.Context, cfg Config, heads ...[]byte) (h venti.Head, err error) {
+	if err := cfg.Validate(); err != nil {
+		return venti.Head{}, err
+	}
+	given, err := parseHeads(heads, cfg.Owner)
+	if err != nil {
+		return venti.Head{}, err
+	}
+	s, err := enter(ctx, cfg)
+	if err != nil {
+		return venti.Head{}, err
+	}
+	defer func() { err = errors.Join(err, s.leave()) }()
+	return s.recover(ctx, given)
+}
+
+// enter takes the lock, and reads what is in place, as far as that can be read. The caller calls leave.
+func enter(ctx context.Context, cfg Config) (*settling, error) {
 	c, err := newCatalog(cfg)
 	if err != nil {
-		return venti.Head{}, err
-	}
-	given, err := c.parse(heads)
-	if err != nil {
-		return venti.Head{}, err
+		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return venti.Head{}, err
+		return nil, err
 	}
 	unlock, err := lock(ctx, cfg.Dir)
 	if err != nil {
-		return venti.Head{}, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
 	s, err := c.begin(ctx)
-	var damaged *HeadError
-	if err != nil && !errors.As(err, &damaged) {
-		return venti.Head{}, err
+	s.leave = unlock
+	lost := errors.Is(err, venti.ErrNotFound) || errors.Is(err, venti.ErrCorrupt)
+	if err != nil && !errors.As(err, &s.damaged) && !lost {
+		return nil, errors.Join(err, unlock())
 	}
-	return c.recover(ctx, s, damaged, given)
+	return s, nil
 }
 
-// parse reads the heads that were given.
-func (c *Catalog) parse(heads [][]byte) (given []venti.Head, err error) {
+// parseHeads reads the heads that were given, and checks that they are the owner's.
+func parseHeads(heads [][]byte, o *Owner) (given []venti.Head, err error) {
 	for _, b := range heads {
 		h, err := venti.ParseHead(b)
 		if err == nil {
-			err = ofOwner(h, c.cfg.Owner)
+			err = ofOwner(h, o)
 		}
 		if err != nil {
 			return nil, err
@@ -160,11 +173,11 @@ func (c *Catalog) parse(heads [][]byte) (given []venti.Head, err error) {
 }
 
 // recover takes the lists of the given heads in, and writes. The lock is held.
-func (c *Catalog) recover(ctx context.Context, s *settling, damaged *HeadError, given []venti.Head) (venti.Head, error) {
+func (s *settling) recover(ctx context.Context, given []venti.Head) (venti.Head, error) {
 	before, good := s.head, 0
 	var bad error
 	for _, h := range given {
-		l, err := c.read(ctx, s.b, h.Score)
+		l, err := s.c.read(ctx, s.b, h.Score)
 		if err != nil {
 			bad = errors.Join(bad, err)
 			continue
@@ -176,21 +189,7 @@ func (c *Catalog) recover(ctx context.Context, s *settling, damaged *HeadError, 
 	if good == 0 {
 		return venti.Head{}, bad
 	}
-	if c.cfg.Store != nil {
-		if err := s.b.putUsed(ctx); err != nil {
-			return venti.Head{}, err
-		}
-	}
-	if damaged != nil {
-		if err := c.putAside(damaged); err != nil {
-			return venti.Head{}, err
-		}
-	}
-	next, err := s.next()
-	if err == nil {
-		err = s.write(ctx, next, time.Now())
-	}
-	if err != nil {
+	if err := s.put(ctx); err != nil {
 		return venti.Head{}, err
 	}
 	switch {
@@ -202,11 +201,30 @@ func (c *Catalog) recover(ctx context.Context, s *settling, damaged *HeadError, 
 	return s.head, nil
 }
 
-// putAside keeps a damaged head as head.bad.
-func (c *Catalog) putAside(damaged *HeadError) error {
-	b, err := os.ReadFile(damaged.Name)
+// put makes the merged list the one in place, all of it stored.
+func (s *settling) put(ctx context.Context) error {
+	if s.c.cfg.Store != nil {
+		if err := s.b.putUsed(ctx); err != nil {
+			return err
+		}
+	}
+	if s.damaged != nil {
+		if err := s.putAside(); err != nil {
+			return err
+		}
+	}
+	next, err := s.next()
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, next, time.Now())
+}
+
+// putAside keeps the damaged head as head.bad.
+func (s *settling) putAside() error {
+	b, err := os.ReadFile(s.damaged.Name)
 	if err == nil {
-		err = writeFile(filepath.Join(c.cfg.Dir, badName), b)
+		err = writeFile(filepath.Join(s.c.cfg.Dir, badName), b)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -85,8 +85,12 @@ func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err erro
 type settling struct {
 	c    *Catalog
 	b    *blocks
-	head venti.Head // in place; zero if there is none
-	list List       // of the heads taken in, and changed
+	head venti.Head  // in place; zero if there is none
+	list List        // of the heads taken in, and changed
+	prev venti.Score // the root of the list that the next one follows; zero if there is none
+
+	damaged *HeadError   // of the head in place; nil if it is not
+	leave   func() error // gives the lock back
 
 	wrote bool // the head in place is another one than in the beginning
 
@@ -94,7 +98,7 @@ type settling struct {
 	taken map[venti.Head]venti.Score
 }
 
-// begin reads the head in place and its list.
+// begin reads the head in place and its list. What it returns is good even with an error, which says what is missing.
 func (c *Catalog) begin(ctx context.Context) (*settling, error) {
 	s := &settling{c: c, b: newBlocks(&c.cfg), taken: map[venti.Head]venti.Score{}}
 	head, err := c.Head()
@@ -104,19 +108,19 @@ func (c *Catalog) begin(ctx context.Context) (*settling, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.list, err = c.read(ctx, s.b, head.Score); err != nil {
-		return s, err
-	}
-	s.head = head
-	s.taken[head] = venti.Sum(Encode(s.list))
+	s.head, s.prev = head, head.Score
+	s.taken[head] = venti.Score{}
 	prev, err := c.loadHead(prevName)
 	switch {
-	case err == nil && prev != head:
+	case err == nil:
 		s.taken[prev] = venti.Score{}
-	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, venti.ErrCorrupt):
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, venti.ErrCorrupt):
 		return s, err
 	}
-	return s, nil
+	if s.list, err = c.read(ctx, s.b, head.Score); err == nil {
+		s.taken[head] = venti.Sum(Encode(s.list))
+	}
+	return s, err
 }
 
 // round is steps 1 to 4 of settle.
@@ -180,7 +184,7 @@ func (s *settling) write(ctx context.Context, sequence uint64, now time.Time) er
 				return errors.New("catalog: without a store, lists cannot be merged")
 			}
 			var err error
-			if score, err = s.c.write(ctx, s.b, stream, s.head.Score); err != nil {
+			if score, err = s.c.write(ctx, s.b, stream, s.prev); err != nil {
 				return err
 			}
 		}
@@ -192,7 +196,7 @@ func (s *settling) write(ctx context.Context, sequence uint64, now time.Time) er
 	if err := s.c.replaceHead(s.head, next); err != nil {
 		return err
 	}
-	s.head, s.wrote = next, true
+	s.head, s.prev, s.wrote = next, next.Score, true
 	s.taken[next] = venti.Sum(stream)
 	return nil
 }

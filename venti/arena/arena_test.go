@@ -93,7 +93,7 @@ func TestAppendReadReopen(t *testing.T) {
 				t.Errorf("header %d: %q %v", i, rec.Key, err)
 			}
 		}
-		for _, mode := range []arena.ScanMode{arena.Headers, arena.Data} {
+		for _, mode := range []arena.ScanMode{arena.Headers, arena.Openings, arena.Data} {
 			if keys, damage := scan(t, a, mode); len(keys) != 101 || len(damage) != 0 {
 				t.Errorf("scan found %d records and damage %v", len(keys), damage)
 			}

@@ -14,6 +14,9 @@ const (
 	// Headers reads headers and keys only and skips the data: Record.Data is nil.
 	Headers ScanMode = iota
 
+	// Openings is Headers, and Record.Data is the first byte of the data, if there is any, which is not checked.
+	Openings
+
 	// Data reads all and checks the data against its checksum.
 	Data
 )
@@ -91,7 +94,7 @@ func (s *scanner) record(off int64) (Loc, Record, error) {
 	fail := func(err error) (Loc, Record, error) {
 		return loc, Record{}, &DamageError{Loc: loc, Reason: err.Error()}
 	}
-	b, err := s.bytes(off, recordHeader+MaxKey)
+	b, err := s.bytes(off, recordHeader+MaxKey+1)
 	if err != nil {
 		return fail(err)
 	}
@@ -104,7 +107,11 @@ func (s *scanner) record(off int64) (Loc, Record, error) {
 		return fail(errCut)
 	}
 	rec := Record{Kind: h.kind, Key: key, sum: h.dataSum}
-	if s.mode == Headers {
+	switch {
+	case s.mode == Openings && h.dataLen > 0:
+		rec.Data = b[recordHeader+h.keyLen:][:1]
+		return loc, rec, nil
+	case s.mode != Data:
 		return loc, rec, nil
 	}
 	if b, err = s.bytes(off, h.length()); err != nil {

@@ -15,10 +15,13 @@ import (
 	"ventidhash/venti"
 )
 
+// RootByte is the first byte of a root block, which tells it from any other sealed block.
+const RootByte = 2
+
 // The layout of a sealed block is in FORMAT.md.
 const (
 	versionBlock = 1
-	versionRoot  = 2
+	versionRoot  = RootByte
 
 	methodRaw  = 0
 	methodZstd = 1
