@@ -141,8 +141,13 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 		return err
 	}
 	r.line.Snapshots = len(list)
-	r.note("vdh: the list of snapshots is back, number %d of %s: %d of the %d members that answered say that it is the newest",
-		h.Sequence, localTime(h.Time), found.Agree, found.Answered)
+	r.note("vdh: the list of snapshots is back, of %s, with %s; number %d is the newest that is known to %d of the %s that answered",
+		localTime(h.Time), count(int64(len(list)), "snapshot", "snapshots"), found.Heads[0].Sequence, found.Agree,
+		count(int64(found.Answered), "member", "members"))
+	if 2*found.Answered < found.Asked {
+		r.note("vdh: %d of the members that should know did not answer, so there may be a newer one; the same command, later, finds it",
+			found.Asked-found.Answered)
+	}
 	if len(found.Heads) > 1 {
 		r.note("vdh: there were %d lists of that number, written at the same time or by a machine that went back in time; "+
 			"they are one now, with all that each had", len(found.Heads))
