@@ -129,6 +129,7 @@ func (s samples) care(c *node.Care) {
 	s.gauge("vdh_trash_fragments", "Fragments that nobody claims any more.", float64(c.Trash))
 	s.gauge("vdh_trash_bytes", "What fragments that nobody claims take on the disk.", float64(c.TrashBytes))
 	s.gauge("vdh_damaged_fragments", "Fragments known to be damaged, and not made again yet.", float64(c.Bad))
+	s.gauge("vdh_node_heads", "Owners whose head is kept: what leads to their newest list of snapshots.", float64(c.Heads))
 	s.gauge("vdh_node_deletion_paused", "1 while the node gives nothing up, since something is strange.", yes(c.Paused != ""))
 	s.gauge("vdh_node_retiring", "1 if the node is about to leave and hands over what it holds.", yes(c.Retiring))
 

@@ -48,7 +48,7 @@ func busyMetrics() *nodeMetrics {
 			Care: &node.Care{Swept: &node.Swept{Ended: at, Seconds: 1.5, Blocks: 9, Short: 3, Above: map[int]int64{4: 2, -1: 1}, Strays: 1,
 				Neighbours: 2}, Repair: node.Repairs{Queued: 5, Urgent: 1, Irreparable: 1, Braked: true, Repaired: 8, Made: 9,
 				OldestSec: 61}, Scrubbed: node.Scrubbed{Fragments: 3, Bytes: 300, Damaged: 1, Ended: at}, Trash: 2, TrashBytes: 20, Bad: 1,
-				Paused: "clock"}},
+				Heads: 6, Paused: "clock"}},
 		members: []node.MemberInfo{{State: "alive"}, {State: "alive"}, {State: "dead"}},
 		lent:    []node.LentInfo{{State: "active", Fragments: 4, Bytes: 40}, {State: "lapsed", Fragments: 3, Bytes: 30}},
 	}
@@ -100,7 +100,7 @@ func TestMetrics(t *testing.T) {
 	for _, want := range []string{
 		`vdh_node_info{domain="a/a",id="12D3",name="\"anna\\n\"",swarm="\"lab\\xff\"",version="1"} 1`,
 		"vdh_node_free_bytes 600", "vdh_repair_queue_blocks 5", "vdh_repair_oldest_seconds 61", "vdh_repair_braked 1",
-		"vdh_trash_bytes 20", "vdh_damaged_fragments 1", "vdh_sweep_weakest_spare_fragments -1", "vdh_scrub_bytes_total 300",
+		"vdh_trash_bytes 20", "vdh_damaged_fragments 1", "vdh_node_heads 6", "vdh_sweep_weakest_spare_fragments -1", "vdh_scrub_bytes_total 300",
 		`vdh_lent_owners{state="lapsed"} 1`, `vdh_lent_owners{state="orphaned"} 0`, "vdh_lent_bytes 70",
 		`vdh_swarm_members{state="alive"} 2`, `vdh_swarm_members{state="suspect"} 0`, `vdh_swarm_nines{moment="threshold"} 2`,
 		`vdh_snapshot_last_timestamp_seconds{host="www",path="/srv",store="folder"} 1.7999136e+09`,

@@ -219,12 +219,24 @@ func printCare(w io.Writer, c *node.Care) {
 			fmt.Fprintf(w, "  \tit waits, since most members vanished at once: this node takes itself for cut off\n")
 		}
 	}
+	if c.Heads > 0 {
+		fmt.Fprintf(w, "  heads\t%s\n", headsText(c))
+	}
 	if c.Bad > 0 {
 		fmt.Fprintf(w, "  damaged\t%s\n", count(c.Bad, "fragment", "fragments"))
 	}
 	if c.Trash > 0 {
 		fmt.Fprintf(w, "  trash\t%s, %s\n", count(c.Trash, "fragment", "fragments"), size(c.TrashBytes))
 	}
+}
+
+// headsText says of how many owners a node keeps the head.
+func headsText(c *node.Care) string {
+	text := "of " + count(int64(c.Heads), "owner", "owners")
+	if c.Conflicts > 0 {
+		text += fmt.Sprintf(", %d of them with two lists of the same number", c.Conflicts)
+	}
+	return text
 }
 
 // printStatus writes what is known for people.

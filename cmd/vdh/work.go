@@ -16,14 +16,16 @@ import (
 const careJSON = `With --json, one line of "type":"care" with swept (ended, seconds, blocks, short, above, strays,
 neighbours, bytes), repair (queued, urgent, irreparable, braked, repaired, recoded, made, handed_off,
 trimmed, bytes_read, bytes_written, oldest_seconds, last_error), scrubbed (fragments, bytes, damaged,
-ended), trash, trash_bytes, bad, retiring, left, and paused (why nothing is given up now).`
+ended), heads (owners whose signed word on their newest list of snapshots is kept here),
+head_conflicts, trash, trash_bytes, bad, retiring, left, and paused (why nothing is given up now).`
 
 func newSweep(a *app) *cobra.Command {
 	return a.newWork(node.WorkSweep, &cobra.Command{
 		Use:   "sweep",
 		Short: "have the node compare what it holds with the other members, now",
 		Long: `Compares all that the member of this machine holds with the other members, and counts the fragments
-of each block. A node does that by itself, spread over six hours (vdh node --sweep); what is short is
+of each block; owners' heads, which lead to their newest lists of snapshots, it hands on, and takes
+those that are newer. A node does that by itself, spread over six hours (vdh node --sweep); what is short is
 looked at by repair, which mends what has lost too much.
 
 ` + careJSON,

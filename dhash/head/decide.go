@@ -64,13 +64,13 @@ func (v Verdict) Known() bool { return v >= New && v <= NotMine }
 // Kept reports whether the member has the head now.
 func (v Verdict) Kept() bool { return v == New || v == Same || v == Conflict }
 
-// Equal reports whether two heads of one owner say the same: which catalog, under which number. When they were signed makes
-// no difference.
+// Equal reports whether two heads of one owner say the same: which catalog, under which number. When they were signed
+// makes no difference.
 func Equal(a, b venti.Head) bool { return a.Sequence == b.Sequence && a.Score == b.Score }
 
 // Decide says what becomes of a head of an owner of whom others are there: those of the highest sequence, at most
-// MaxConflict, none of them Equal to another. Of more in conflict those stay whose scores are the lowest, so that all members
-// keep the same ones. h has a good signature.
+// MaxConflict, none of them Equal to another. Of more in conflict those stay whose scores are the lowest, so that all
+// members keep the same ones. h has a good signature.
 func Decide(have []venti.Head, h venti.Head, now time.Time) Verdict {
 	switch {
 	case slices.ContainsFunc(have, func(o venti.Head) bool { return Equal(o, h) }):
@@ -87,7 +87,8 @@ func Decide(have []venti.Head, h venti.Head, now time.Time) Verdict {
 	return Conflict
 }
 
-// Apply returns what is there once Decide has spoken. It does not change have, and the result is in the order of scores.
+// Apply returns what is there once Decide has spoken. It does not change have, and the result is in the order of
+// scores.
 func Apply(have []venti.Head, h venti.Head, v Verdict) []venti.Head {
 	switch v {
 	case New:
@@ -103,8 +104,8 @@ func Apply(have []venti.Head, h venti.Head, v Verdict) []venti.Head {
 // byScore is the order of heads in conflict.
 func byScore(a, b venti.Head) int { return bytes.Compare(a.Score[:], b.Score[:]) }
 
-// Newer returns those of have, the heads that a member has of one owner, that whoever sent the heads given of it lacks: they
-// are of a higher sequence, or in conflict with one that was given.
+// Newer returns those of have, the heads that a member has of one owner, that whoever sent the heads given of it lacks:
+// they are of a higher sequence, or in conflict with one that was given.
 func Newer(have, given []venti.Head) (out []venti.Head) {
 	for _, h := range have {
 		lacks := func(g venti.Head) bool { return g.Sequence > h.Sequence || Equal(g, h) }

@@ -8,9 +8,9 @@ import (
 	"ventidhash/dhash"
 )
 
-// fan does something with all members at once, and calls got with what came of it, one at a time. It returns when all have
-// answered or failed, when ctx ends, or when its patience does: that is what got returns, a time that is left from then on
-// and that only becomes shorter. Nothing of it runs any more then, as long as do ends with its context.
+// fan does something with all members at once, and calls got with what came of it, one at a time. It returns when all
+// have answered or failed, when ctx ends, or when its patience does: that is what got returns, a time that is left from
+// then on and that only becomes shorter. Nothing of it runs any more then, as long as do ends with its context.
 func fan[T any](ctx context.Context, members []dhash.ID, patience time.Duration, do func(context.Context, dhash.ID) (T, error),
 	got func(i int, v T, err error) time.Duration) {
 	type result struct {

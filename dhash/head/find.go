@@ -27,12 +27,12 @@ type Found struct {
 	Agree    int // of those, that have one of Heads
 }
 
-// Find asks members, the one closest to the owner's key first, at most Keepers+Slack of them, for the owner's heads. ask
-// checks signatures and that the heads are the owner's. A member that has an old one, or none, changes nothing but the count,
-// and one that hangs costs at most 10 s, and a second or two where most others answer.
+// Find asks members, the one closest to the owner's key first, at most Keepers+Slack of them, for the owner's heads.
+// ask checks signatures and that the heads are the owner's. A member that has an old one, or none, changes nothing but
+// the count, and one that hangs costs at most 10 s, and a second or two where most others answer.
 //
-// The error wraps venti.ErrUnavailable if nobody answered, or if nobody has a head and no majority of the keepers has said
-// so; it is that of ctx if ctx ended first. If few have answered Found says so, and the head may be an old one.
+// The error wraps venti.ErrUnavailable if nobody answered, or if nobody has a head and no majority of the keepers has
+// said so; it is that of ctx if ctx ended first. If few have answered Found says so, and the head may be an old one.
 func Find(ctx context.Context, members []dhash.ID,
 	ask func(context.Context, dhash.ID) ([]venti.Head, error)) (Found, error) {
 	members = members[:min(len(members), Keepers+Slack)]

@@ -55,8 +55,8 @@ func (c KeeperConfig) Validate() error {
 	return nil
 }
 
-// A Keeper sees to it that the heads on a member's shelf are where they should be, and are the newest. Its methods may be
-// called from many goroutines at once.
+// A Keeper sees to it that the heads on a member's shelf are where they should be, and are the newest. Its methods may
+// be called from many goroutines at once.
 type Keeper struct {
 	cfg KeeperConfig
 	log *slog.Logger
@@ -73,9 +73,9 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	return &Keeper{cfg, cfg.Log}, nil
 }
 
-// Run compares the shelf with all neighbours, over and over, until ctx ends. A round takes half of the interval, so that a
-// member that has come in the middle of one is compared with within the interval; the first one is quick, for this member may
-// have been away.
+// Run compares the shelf with all neighbours, over and over, until ctx ends. A round takes half of the interval, so
+// that a member that has come in the middle of one is compared with within the interval; the first one is quick, for
+// this member may have been away.
 func (k *Keeper) Run(ctx context.Context) {
 	spread := k.cfg.Interval / 20
 	for wait(ctx, spread/2) { // this member has to learn who the others are first
@@ -155,8 +155,8 @@ func (k *Keeper) begin() *round {
 	return r
 }
 
-// compare sends a neighbour the heads that it is to keep, and takes what is newer there. What fails is done again in the next
-// round.
+// compare sends a neighbour the heads that it is to keep, and takes what is newer there. What fails is done again in
+// the next round.
 func (k *Keeper) compare(ctx context.Context, r *round, id dhash.ID) {
 	var heads []venti.Head
 	var of []int32 // whose each of heads is

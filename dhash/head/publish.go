@@ -21,17 +21,17 @@ type Published struct {
 	Asked int // members
 	Kept  int // of those, that have it on their disk now
 
-	// Others are verified heads of the same owner with the same or a higher sequence that name another catalog, by sequence
-	// and score: they are newer, or in conflict.
+	// Others are verified heads of the same owner that name another catalog, by sequence and score: those of the same or a
+	// higher sequence are in conflict or newer, and those of a lower one have given way to the head.
 	Others []venti.Head
 }
 
-// Publish sends a head to members, those that are closest to its owner's key, at most Keepers of them, and returns when all
-// have answered, or 5 s after a majority has kept it. send checks the signatures of what comes back. Members that did not get
-// it get it from the others in time.
+// Publish sends a head to members, those that are closest to its owner's key, at most Keepers of them, and returns when
+// all have answered, or 5 s after a majority has kept it. send checks the signatures of what comes back. Members that
+// did not get it get it from the others in time.
 //
-// The error wraps venti.ErrUnavailable if nobody keeps the head and nothing newer or in conflict is the reason; it is that of
-// ctx if ctx ended first.
+// The error wraps venti.ErrUnavailable if nobody keeps the head and nothing newer or in conflict is the reason; it is
+// that of ctx if ctx ended first.
 func Publish(ctx context.Context, members []dhash.ID, h venti.Head,
 	send func(context.Context, dhash.ID) (Verdict, []venti.Head, error)) (Published, error) {
 	members = members[:min(len(members), Keepers)]
@@ -81,7 +81,7 @@ func refused(v Verdict) error {
 func (p *Published) add(h venti.Head, others []venti.Head) {
 	for _, o := range others {
 		known := func(k venti.Head) bool { return Equal(k, o) }
-		if o.Owner == h.Owner && o.Sequence >= h.Sequence && !Equal(o, h) && !slices.ContainsFunc(p.Others, known) {
+		if o.Owner == h.Owner && !Equal(o, h) && !slices.ContainsFunc(p.Others, known) {
 			p.Others = append(p.Others, o)
 		}
 	}

@@ -40,7 +40,8 @@ func (c ShelfConfig) Validate() error {
 	return nil
 }
 
-// A Shelf holds the heads that a member keeps, in memory and on its disk. All methods may be called from many goroutines.
+// A Shelf holds the heads that a member keeps, in memory and on its disk. All methods may be called from many
+// goroutines.
 //
 // What is damaged on the disk is dropped and logged, and comes back from the other members.
 type Shelf struct {
@@ -90,9 +91,9 @@ func (s *Shelf) Close() error {
 	return err
 }
 
-// Take decides about heads whose signatures are good, in order, and returns the verdicts. Those that are kept are on the disk
-// when it returns nil; after an error nothing has changed. When there is no room for another owner the head of one who is
-// preferred takes the place of one who is not.
+// Take decides about heads whose signatures are good, in order, and returns the verdicts. Those that are kept are on
+// the disk when it returns nil; after an error nothing has changed. When there is no room for another owner the head of
+// one who is preferred takes the place of one who is not.
 func (s *Shelf) Take(heads []venti.Head, now time.Time) ([]Verdict, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,13 +1,9 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"sync"
 	"time"
 
@@ -139,7 +135,8 @@ func rootsOf(ctx context.Context, peers headPeers, id dhash.ID, o dhash.Owner, f
 	}
 }
 
-// Heads asks the members that keep the head of an owner for it. See head.Find for how many have to answer, and for errors.
+// Heads asks the members that keep the head of an owner for it. See head.Find for how many have to answer, and for
+// errors.
 func (c *Client) Heads(ctx context.Context, o dhash.Owner) (FoundHeads, error) {
 	return c.p.findHeads(ctx, c.p.peers, o)
 }
@@ -149,10 +146,10 @@ func (c *Client) PublishHead(ctx context.Context, h venti.Head) (PublishedHead, 
 	return c.p.publishHead(ctx, c.p.peers, h)
 }
 
-// Roots calls fn for the score of each block that the owner claims and that looks like one of its roots, in any order, each
-// once: members know it by the first byte of a block, so that some may be other blocks. Only the member that holds the
-// first fragment of a block can tell. If some members do not answer, fn is called for what the others say, and the error,
-// which wraps venti.ErrUnavailable, says so. An error of fn ends it and is returned.
+// Roots calls fn for the score of each block that the owner claims and that looks like one of its roots, in any order,
+// each once: members know it by the first byte of a block, so that some may be other blocks. Only the member that holds
+// the first fragment of a block can tell. If some members do not answer, fn is called for what the others say, and the
+// error, which wraps venti.ErrUnavailable, says so. An error of fn ends it and is returned.
 func (c *Client) Roots(ctx context.Context, o dhash.Owner, fn func(venti.Score) error) error {
 	return c.p.roots(ctx, c.p.peers, o, fn)
 }
@@ -200,161 +197,4 @@ func (l *loop) Roots(ctx context.Context, from dhash.ID, o dhash.Owner, at dhash
 		return l.Client.Roots(ctx, from, o, at)
 	}
 	return l.here.Roots(ctx, l.self, o, at)
-}
-
-// The JSON of FoundHeads and PublishedHead: heads are encoded, in base64.
-type (
-	foundJSON struct {
-		Heads    [][]byte `json:"heads"`
-		Asked    int      `json:"asked"`
-		Answered int      `json:"answered"`
-		Agree    int      `json:"agree"`
-	}
-	publishedJSON struct {
-		Asked  int      `json:"asked"`
-		Kept   int      `json:"kept"`
-		Others [][]byte `json:"others,omitempty"`
-	}
-)
-
-func encodeHeads(heads []venti.Head) (list [][]byte) {
-	for _, h := range heads {
-		list = append(list, h.Append(nil))
-	}
-	return list
-}
-
-// decodeHeads reads what encodeHeads made, and checks the signatures again: the node's word is not needed.
-func decodeHeads(list [][]byte) (heads []venti.Head, err error) {
-	for _, b := range list {
-		h, err := venti.ParseHead(b)
-		if err != nil {
-			return nil, fmt.Errorf("what the node says of heads: %w", err)
-		}
-		heads = append(heads, h)
-	}
-	return heads, nil
-}
-
-// heads answers what members know of an owner's head.
-func (c *control) heads(w http.ResponseWriter, r *http.Request) {
-	o, ok := ownerOf(w, r)
-	if !ok {
-		return
-	}
-	f, err := c.n.Heads(r.Context(), o)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	answer(w, foundJSON{encodeHeads(f.Heads), f.Asked, f.Answered, f.Agree})
-}
-
-// publish hands a head out.
-func (c *control) publish(w http.ResponseWriter, r *http.Request) {
-	b, err := io.ReadAll(io.LimitReader(r.Body, venti.HeadSize+1))
-	var h venti.Head
-	if err == nil {
-		h, err = venti.ParseHead(b)
-	}
-	if err != nil {
-		http.Error(w, "want a head: "+err.Error(), http.StatusBadRequest)
-		return
-	}
-	p, err := c.n.PublishHead(r.Context(), h)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	answer(w, publishedJSON{p.Asked, p.Kept, encodeHeads(p.Others)})
-}
-
-// rootsJSON is the answer to a request for roots. Missing says what is missing, if anything is.
-type rootsJSON struct {
-	Roots   [][]byte `json:"roots"`
-	Missing string   `json:"missing,omitempty"`
-}
-
-// maxRootsTold is how many scores an answer has.
-const maxRootsTold = maxAnswer / 64
-
-// roots answers which blocks look like roots of an owner.
-func (c *control) roots(w http.ResponseWriter, r *http.Request) {
-	o, ok := ownerOf(w, r)
-	if !ok {
-		return
-	}
-	var told rootsJSON
-	err := c.n.Roots(r.Context(), o, func(s venti.Score) error {
-		if len(told.Roots) == maxRootsTold {
-			return fmt.Errorf("the members name more than %d roots", maxRootsTold)
-		}
-		told.Roots = append(told.Roots, bytes.Clone(s[:]))
-		return nil
-	})
-	switch {
-	case errors.Is(err, venti.ErrUnavailable):
-		told.Missing = err.Error()
-	case err != nil:
-		fail(w, err)
-		return
-	}
-	answer(w, told)
-}
-
-// ownerOf reads the owner that a request is about; if there is none, it says so.
-func ownerOf(w http.ResponseWriter, r *http.Request) (o dhash.Owner, ok bool) {
-	b, err := hex.DecodeString(r.PathValue("owner"))
-	if err != nil || len(b) != len(o) {
-		http.Error(w, "want an owner's public key in hexadecimal", http.StatusBadRequest)
-		return o, false
-	}
-	return dhash.Owner(b), true
-}
-
-// Heads is Client.Heads, done by the node.
-func (l *Local) Heads(ctx context.Context, o dhash.Owner) (f FoundHeads, err error) {
-	var told foundJSON
-	if err := l.do(ctx, http.MethodGet, "/v1/heads/"+hex.EncodeToString(o[:]), nil, &told); err != nil {
-		return f, err
-	}
-	f = FoundHeads{Asked: told.Asked, Answered: told.Answered, Agree: told.Agree}
-	f.Heads, err = decodeHeads(told.Heads)
-	return f, err
-}
-
-// Heads is Client.Heads, done by the node.
-func (r *Remote) Heads(ctx context.Context, o dhash.Owner) (FoundHeads, error) {
-	return r.l.Heads(ctx, o)
-}
-
-// PublishHead is Client.PublishHead, done by the node.
-func (r *Remote) PublishHead(ctx context.Context, h venti.Head) (p PublishedHead, err error) {
-	var told publishedJSON
-	if err := r.l.do(ctx, http.MethodPut, "/v1/head", h.Append(nil), &told); err != nil {
-		return p, err
-	}
-	p = PublishedHead{Asked: told.Asked, Kept: told.Kept}
-	p.Others, err = decodeHeads(told.Others)
-	return p, err
-}
-
-// Roots is Client.Roots, done by the node.
-func (r *Remote) Roots(ctx context.Context, o dhash.Owner, fn func(venti.Score) error) error {
-	var told rootsJSON
-	if err := r.l.do(ctx, http.MethodGet, "/v1/roots/"+hex.EncodeToString(o[:]), nil, &told); err != nil {
-		return err
-	}
-	for _, b := range told.Roots {
-		if len(b) != venti.ScoreSize {
-			return fmt.Errorf("%w: the node names a root of %d bytes", venti.ErrUnavailable, len(b))
-		}
-		if err := fn(venti.Score(b)); err != nil {
-			return err
-		}
-	}
-	if told.Missing != "" {
-		return fmt.Errorf("%w: the node says: %s", venti.ErrUnavailable, told.Missing)
-	}
-	return nil
 }

@@ -14,7 +14,8 @@ import (
 	"ventidhash/venti"
 )
 
-// isNear reports whether a member is close enough to an owner's key to take the owner's head, as this node knows the swarm.
+// isNear reports whether a member is close enough to an owner's key to take the owner's head, as this node knows the
+// swarm.
 func isNear(t *placement.Table, id dhash.ID, o dhash.Owner) bool {
 	near := t.Closest(dhash.OwnerKey(o), head.Keepers+head.Slack)
 	return slices.ContainsFunc(near, func(m placement.Member) bool { return m.ID == id })
@@ -23,15 +24,18 @@ func isNear(t *placement.Table, id dhash.ID, o dhash.Owner) bool {
 // lendsTo reports whether this member holds fragments for an owner.
 func (n *Node) lendsTo(o dhash.Owner) bool { return n.store.Owner(o).Fragments > 0 }
 
-// Heads implements peer.Handler. A stranger to an owner, with no grant, is believed that it keeps the owner's head if it is
-// one of those that should.
+// Heads implements peer.Handler. A stranger to an owner, with no grant, is believed that it keeps the owner's head if
+// it is one of those that should.
 func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head,
 	error) {
 	table, self := h.n.p.table(), h.n.cfg.Folder.ID()
-	verdicts := make([]head.Verdict, len(heads))
-	var mine []venti.Head
+	verdicts := make([]head.Verdict, len(heads)) // of one head at least
+	var mine, before []venti.Head
 	for i, hd := range heads {
 		o := dhash.Owner(hd.Owner)
+		if granted[i] && len(heads) == 1 {
+			before = h.n.heads.Of(o)
+		}
 		known := granted[i] || from == self || h.n.lendsTo(o) || isNear(table, from, o)
 		if known && isNear(table, self, o) {
 			mine = append(mine, hd)
@@ -47,6 +51,9 @@ func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, gra
 		if verdicts[i] == 0 {
 			verdicts[i], taken = taken[0], taken[1:]
 		}
+	}
+	if verdicts[0] == head.New {
+		return verdicts, before, nil // who publishes hears what has given way: perhaps it has not seen that
 	}
 	return verdicts, h.newer(heads), nil
 }
@@ -77,8 +84,8 @@ const (
 	rootTime  = 500 * time.Millisecond // for looking through the index, and as much for reading
 	rootReads = 8 << 20                // bytes of fragments that are read
 
-	// maxRoot is the length of the longest block that is taken for a root, in bytes. A root names what was walked, some paths;
-	// the leaves of files, of which there are many, are longer.
+	// maxRoot is the length of the longest block that is taken for a root, in bytes. A root names what was walked, some
+	// paths; the leaves of files, of which there are many, are longer.
 	maxRoot     = 64 << 10
 	versionRoot = 2 // the first byte of a root block: venti/seal/FORMAT.md
 )
@@ -107,8 +114,8 @@ func (h *holder) Roots(ctx context.Context, _ dhash.ID, o dhash.Owner, from dhas
 	return scores, next, nil
 }
 
-// rootCandidates returns, in the order of positions, the fragments that an owner claims and of which the payload has to be
-// read to know whether the block is a root, and where to go on, which is zero at the end.
+// rootCandidates returns, in the order of positions, the fragments that an owner claims and of which the payload has to
+// be read to know whether the block is a root, and where to go on, which is zero at the end.
 func (n *Node) rootCandidates(ctx context.Context, o dhash.Owner, from dhash.Key) (list []fragstore.Held, next dhash.Key,
 	err error) {
 	enough := errors.New("enough")
@@ -121,7 +128,7 @@ func (n *Node) rootCandidates(ctx context.Context, o dhash.Owner, from dhash.Key
 		}
 		last = f.Score
 		claimed := func(c dhash.Claim) bool { return c.Owner == o }
-		if f.Index == 0 && f.Length <= maxRoot && slices.ContainsFunc(f.Claims, claimed) {
+		if (f.Index == 0 || f.Code.Need == 1) && f.Length <= maxRoot && slices.ContainsFunc(f.Claims, claimed) {
 			list = append(list, f)
 		}
 		return nil
@@ -132,7 +139,8 @@ func (n *Node) rootCandidates(ctx context.Context, o dhash.Owner, from dhash.Key
 	return list, next, err
 }
 
-// isRoot reports whether fragment 0 of a block begins like a root. The code is systematic: so begins the block.
+// isRoot reports whether a fragment begins like a root. The code is systematic: so begins the block, if it is fragment
+// 0, or any one where each is the whole block.
 func (n *Node) isRoot(ctx context.Context, f fragstore.Held) (bool, error) {
 	b, _, err := n.store.Get(ctx, f.Score, func(h fragstore.Held) bool { return h.Name == f.Name && !h.Trash() }, nil)
 	switch {

@@ -10,14 +10,15 @@ import (
 	"ventidhash/venti"
 )
 
-// Heads compares 1 to MaxHeads heads with what a member has: it returns the member's verdict on each, and the heads of the
-// same owners that are newer there, or in conflict. Signatures are checked. No grants are shown: it is how members hand heads
-// on. From a client it is refused.
+// Heads compares 1 to MaxHeads heads with what a member has: it returns the member's verdict on each, and the heads of
+// the same owners that are newer there, or in conflict. Signatures are checked. No grants are shown: it is how members
+// hand heads on. From a client it is refused.
 func (c *Client) Heads(ctx context.Context, id dhash.ID, heads []venti.Head) ([]head.Verdict, []venti.Head, error) {
 	return c.heads(ctx, id, heads, nil)
 }
 
-// PublishHead sends a member the head of an owner, whose grant is shown, and returns the verdict and what Heads returns.
+// PublishHead sends a member the head of an owner, whose grant is shown, and returns the verdict, and what is newer
+// there or in conflict, or, if the verdict is head.New, what gave way.
 func (c *Client) PublishHead(ctx context.Context, id dhash.ID, h venti.Head) (head.Verdict, []venti.Head, error) {
 	owner := dhash.Owner(h.Owner)
 	verdicts, newer, err := c.heads(ctx, id, []venti.Head{h}, &owner)
@@ -47,8 +48,8 @@ func (c *Client) heads(ctx context.Context, id dhash.ID, heads []venti.Head, own
 	return verdicts, newer, nil
 }
 
-// FindHeads asks a member for the heads of 1 to MaxFindOwners owners, and returns, for each, none, one, or several of the
-// same sequence in conflict. Signatures are checked.
+// FindHeads asks a member for the heads of 1 to MaxFindOwners owners, and returns, for each, none, one, or several of
+// the same sequence in conflict. Signatures are checked.
 func (c *Client) FindHeads(ctx context.Context, id dhash.ID, owners []dhash.Owner) ([][]venti.Head, error) {
 	if len(owners) < 1 || len(owners) > MaxFindOwners {
 		return nil, fmt.Errorf("asking member %s for the heads of %d owners, want 1 to %d: %w", id.Short(), len(owners),
@@ -67,9 +68,9 @@ func (c *Client) FindHeads(ctx context.Context, id dhash.ID, owners []dhash.Owne
 	return heads, nil
 }
 
-// Roots asks a member for the scores of blocks that look like an owner's roots, from a position on, in the order of their
-// positions, at most MaxRoots. The member stops when it has done enough work: next is where to go on, and the zero Key when
-// there are no more. The owner's grant is shown. It believes the member.
+// Roots asks a member for the scores of blocks that look like an owner's roots, from a position on, in the order of
+// their positions, at most MaxRoots. The member stops when it has done enough work: next is where to go on, and the
+// zero Key when there are no more. The owner's grant is shown. It believes the member.
 func (c *Client) Roots(ctx context.Context, id dhash.ID, owner dhash.Owner, from dhash.Key) (scores []venti.Score, next dhash.Key,
 	err error) {
 	b, err := c.do(ctx, id, &request{kind: kRoots, body: appendRootsOf(nil, owner, from), weight: nominal, owner: &owner})

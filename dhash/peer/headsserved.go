@@ -8,8 +8,8 @@ import (
 	"ventidhash/venti"
 )
 
-// prepareHeads parses a heads message and returns what serves it. A member needs no grants, but the handler hears whose were
-// shown; the client of one needs them all.
+// prepareHeads parses a heads message and returns what serves it. A member needs no grants, but the handler hears whose
+// were shown; the client of one needs them all.
 func (c *served) prepareHeads(ctx context.Context, h header, body []byte) (func(), error) {
 	heads, err := parseHeads(body)
 	if err != nil {

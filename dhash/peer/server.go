@@ -67,7 +67,7 @@ type Handler interface {
 	Challenge(ctx context.Context, from dhash.ID, ch Challenge) (*dhash.Leaf, error)
 
 	// Heads decides about 1 to MaxHeads heads of owners, whose signatures are good, and returns a verdict for each, and the
-	// heads of these owners that are here and that the sender lacks, at most four of an owner. granted says whose grant was
+	// heads of these owners that are here and that the sender lacks, or that gave way, at most four of an owner. granted says whose grant was
 	// shown; of the others a member vouches for nothing but that the owner signed them. Those that are kept are durable.
 	Heads(ctx context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head, error)
 

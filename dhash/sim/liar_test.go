@@ -14,6 +14,7 @@ import (
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/gateway"
+	"ventidhash/dhash/head"
 	"ventidhash/dhash/peer"
 	"ventidhash/dhash/sim"
 	"ventidhash/venti"
@@ -63,6 +64,18 @@ func (l *liar) Reconcile(context.Context, dhash.ID, []byte) ([]byte, error) {
 
 func (l *liar) Copy(context.Context, dhash.ID, []dhash.Claim, *dhash.Fragment, dhash.Coding) (int64, error) {
 	return 0, dhash.ErrNotMine
+}
+
+func (l *liar) Heads(context.Context, dhash.ID, []venti.Head, []bool) ([]head.Verdict, []venti.Head, error) {
+	return nil, nil, venti.ErrUnavailable
+}
+
+func (l *liar) FindHeads(context.Context, dhash.ID, []dhash.Owner) ([][]venti.Head, error) {
+	return nil, venti.ErrUnavailable
+}
+
+func (l *liar) Roots(context.Context, dhash.ID, dhash.Owner, dhash.Key) ([]venti.Score, dhash.Key, error) {
+	return nil, dhash.Key{}, venti.ErrUnavailable
 }
 
 func (l *liar) State(context.Context, dhash.ID, []byte) ([]byte, error) {
