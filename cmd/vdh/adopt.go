@@ -22,8 +22,8 @@ Every block of such a snapshot is looked for first. One that lacks blocks, since
 them, is not put on the list; vdh restore brings back of it what there is. Tags are not known any
 more, nor what the store had grown by.
 
-With --json, one line of "type":"adopted" each with the fields of vdh snapshots. The exit code is 4 if
-the list could not be handed out to the members of the swarm.`,
+With --json, one line of "type":"adopted" each with the fields of vdh snapshots. The exit code is 4
+if the list could not be handed out to the members of the swarm.`,
 		Example: `  vdh snapshots --all
   vdh adopt 4f1c0ab2`,
 		Args: args(cobra.MinimumNArgs(1)),

@@ -33,6 +33,7 @@ type fakeSwarm struct {
 	open  bool
 
 	heads []venti.Head // that were published last
+	deaf  error        // of whoever asks for heads or publishes one
 
 	proof func(*gateway.Proof) // changes what Prove says; nil does not
 }
@@ -129,7 +130,9 @@ func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 func (s *fakeSwarm) Heads(_ context.Context, o dhash.Owner) (f node.FoundHeads, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.Asked, f.Answered = 1, 1
+	if f.Asked, f.Answered = 1, 1; s.deaf != nil {
+		return node.FoundHeads{Asked: 1}, s.deaf
+	}
 	for _, h := range s.heads {
 		if dhash.Owner(h.Owner) == o {
 			f.Heads, f.Agree = append(f.Heads, h), 1
@@ -143,6 +146,9 @@ func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.Published
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := node.PublishedHead{Asked: 1, Kept: 1}
+	if s.deaf != nil {
+		return node.PublishedHead{Asked: 1}, s.deaf
+	}
 	s.heads = slices.DeleteFunc(s.heads, func(old venti.Head) bool {
 		if old.Owner == h.Owner && old.Sequence >= h.Sequence && old != h {
 			p.Others = append(p.Others, old)

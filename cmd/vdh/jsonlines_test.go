@@ -19,7 +19,7 @@ import (
 
 // withoutLines are verbs whose standard output has no lines of JSON, and why.
 var withoutLines = map[string]string{
-	"init": "it shows words to a person", "recover": "as init", "cat": "bytes of a file", "dump": "an archive",
+	"init": "it shows words to a person", "cat": "bytes of a file", "dump": "an archive",
 	"run": "TestRunLines sees its lines", "schedule": "as run",
 	"man": "pages; TestMan sees its lines", "demo": "TestDemo sees its line", "mount": "it shows files", "node": "its log is on standard error",
 	"completion": "for a shell", "bash": "for a shell", "zsh": "for a shell", "fish": "for a shell", "powershell": "for a shell",
@@ -213,6 +213,9 @@ func TestJSONLines(t *testing.T) {
 	r.run(exitOK, "restore", in("latest"+src, "--target", filepath.Join(r.home, "out"))...)
 	r.run(exitOK, "restore", in("latest"+src, "--target", filepath.Join(r.home, "out"), "--dry-run")...)
 	r.run(exitOK, "forget", in(first.Score)...)
+	r.run(exitOK, "snapshots", in("--all")...)
+	r.run(exitOK, "adopt", in(first.Score)...)
+	r.run(exitOK, "forget", in(first.Score)...)
 	r.run(exitOK, "prune", in("--dry-run")...)
 	r.run(exitOK, "prune", in()...)
 	for _, name := range r.segments() {
@@ -226,12 +229,14 @@ func TestJSONLines(t *testing.T) {
 	r.run(exitOK, "copy", "--from", swarmWord, "--to", filepath.Join(r.home, "copy"), "--dry-run")
 	r.run(exitOK, "copy", "--from", swarmWord, "--to", filepath.Join(r.home, "copy"))
 	r.run(exitOK, "forget", "latest")
+	r.run(exitOK, "snapshots", "--all")
 	r.run(anyCode, "prune", "--dry-run")
 	r.run(anyCode, "prune") // members that have just started may wait
 	for _, verb := range []string{"sweep", "repair", "node scrub", "version", "swarm members", "swarm plan", "swarm invite"} {
 		r.run(exitOK, verb)
 	}
 	r.run(exitOK, "swarm simulate", "--members", "20", "--blocks", "50", "--years", "0.1")
+	r.recovering(p)
 	r.elsewhere(p)
 	r.run(exitOK, "swarm ban", p.folders[2].ID().String())
 	r.run(exitOK, "swarm unban")
@@ -239,11 +244,26 @@ func TestJSONLines(t *testing.T) {
 	r.serving(folder)
 
 	r.doc.unseen(map[string]string{
-		"check":  "read_part store_records store_damaged",
+		"check":  "read_part store_records store_damaged", "recover": "missing_blocks waits_for",
 		"repair": "last_error", "sweep": "last_error", "node scrub": "last_error",
 		"prune": "paused_until confirm_from", "swarm simulate": "oracle_bytes oracle_ratio oracle_ratio_all",
 	})
 	r.all()
+}
+
+// recovering brings the machine back elsewhere.
+func (r *lineRun) recovering(p *pond) {
+	r.t.Helper()
+	in := r.phrase() + " " + p.addr(1)
+	other := &pondClient{p, filepath.Join(r.dir, "recover")}
+	for _, args := range [][]string{nil, {"--latest", "--target", filepath.Join(other.home, "out")}, {"--store", filepath.Join(r.home, "store")}} {
+		a, out, errs := other.begin()
+		a.in = strings.NewReader(in)
+		if code := a.execute(r.t.Context(), append([]string{"recover", "--json"}, args...)); code != exitOK {
+			r.t.Fatalf("vdh recover %v: exit code %d\n%s%s", args, code, out, errs)
+		}
+		r.doc.check("recover", out.String())
+	}
 }
 
 // elsewhere founds a swarm, and joins one, on machines that are in none.

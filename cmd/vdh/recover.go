@@ -33,28 +33,28 @@ func newRecover(a *app) *cobra.Command {
 		Long: `Makes a machine that has nothing what the lost one was: the identity, and with it the list of
 snapshots, the config file, the place in the swarm, and, if asked, the files.
 
-It asks for the 24 words of the recovery phrase, and then for the address of any member of the swarm
-(HOST, HOST:PORT, or one as vdh status prints it) or for a token (vdh swarm invite). Neither is shown
-on the terminal. Where standard input is no terminal, the words are read from it, and what stands
-behind them is the address or token; --via says it instead. The words are never an argument. A slip in
-them is found, and words that may be meant are offered.
+It asks for the 24 words of the recovery phrase, and then for the address of any member of the
+swarm (HOST, HOST:PORT, or one as vdh status prints it) or for a token (vdh swarm invite). Neither
+is shown on the terminal. Where standard input is no terminal, the words are read from it, and what
+stands behind them is the address or token; --via says it instead. The words are never an argument.
+A slip in them is found, and words that may be meant are offered.
 
-With an address, this machine takes the place of the lost one, as its last backup has noted it: of the
-one of this name, or the only one, or the one that --as says. A member that still answers keeps its
-place. The fragments that it held were lost with its disk, so vdh node --refill has the others make
-them again. With a token, this machine becomes a new member. A config file and an identity that are
-there stay; the flags that vdh node was given are not noted, unless they stand in the config file.
+With an address, this machine takes the place of the lost one, as its last backup has noted it: of
+the one of this name, or the only one, or the one that --as says. A member that still answers keeps
+its place. The fragments that it held were lost with its disk, so vdh node --refill has the others
+make them again. With a token, this machine becomes a new member. A config file and an identity
+that are there stay; flags that vdh node was given are noted only if they stand in the config file.
 
 Several members are asked which list of snapshots is the newest, and it says how many agree; none of
-them can make one up. Then it shows what there is: NOW says whether all of a snapshot can be had from
-the members that answer now, or which members it waits for, by name.
+them can make one up. Then it shows what there is: NOW says whether all of a snapshot can be had
+from the members that answer now, or which members it waits for, by name.
 
 --restore-all brings back the newest snapshot of each set of paths of one host, --latest only the
-newest one, into --target, under the paths that they were taken from; --target / is in place. The host
-is that of this machine, or what --host says; of several, each goes into a folder of its own. --first
-brings back what matches a pattern, as in .gitignore, before the rest, in the order given; it can
-stand in the config file that comes back. Ctrl-C stops it, and the same command goes on from there;
-files that are there already, of the same size and time, are left as they are.
+newest one, into --target, under the paths that they were taken from; --target / is in place. The
+host is that of this machine, or what --host says; of several, each goes into a folder of its own.
+--first brings back what matches a pattern, as in .gitignore, before the rest, in the order given;
+it can stand in the config file that comes back. Ctrl-C stops it, and the same command goes on from
+there; files that are there already, of the same size and time, are left as they are.
 
 For a store in a folder say --store DIR. The list lies beside it. Without any store only the identity
 comes back.
@@ -62,12 +62,13 @@ comes back.
 --head FILE is for when the identity is there, and the head of its catalog in the store's folder was
 damaged or lost: it makes FILE, a copy of the head, the head. Errors about the head name such a file.
 
-With --json, one line of "type":"recovered" with owner, store, swarm_id, sequence and time of the list,
-snapshots, asked, answered and agree (members), lists (more than one had to be merged), as (the machine
-whose place this one takes), machines (that are noted), config and membership (restored, kept, or why
-not); then, without --restore-all and --latest, one line of "type":"snapshot" for each as vdh snapshots
-has it, in a swarm with whole, missing_blocks and waits_for (names of members); with them, one line of
-"type":"summary" for each snapshot as vdh restore has it.`,
+With --json, one line of "type":"recovered" with owner, store, swarm_id, sequence and time of the
+list, snapshots, asked, answered and agree (members), lists (more than one had to be merged), as
+(the machine whose place this one takes), machines (that are noted), config and membership
+(restored, kept, or why not); then, without --restore-all and --latest, one line of
+"type":"snapshot" for each as vdh snapshots has it, in a swarm with whole, missing_blocks and
+waits_for (names of members); with them, one line of "type":"summary" for each snapshot as vdh
+restore has it.`,
 		Example: `  vdh recover
   vdh recover --via backup.example.org --restore-all --target /
   vdh recover --store /mnt/archive

@@ -143,6 +143,7 @@ func (r *recovery) bring(ctx context.Context, all []*bringing) error {
 		if err != nil {
 			return err
 		}
+		r.learn(ctx, b)
 		rep.Skipped = max(0, rep.Skipped-b.report.Files)
 		rep.Files, rep.Links, rep.Bytes = rep.Files+b.report.Files, rep.Links+b.report.Links, rep.Bytes+b.report.Bytes
 		if err := r.reportRestore(b.named, restore.Config{Target: b.target}, rep, time.Since(begin)); err != nil {
@@ -166,4 +167,17 @@ func (r *recovery) restoreOne(ctx context.Context, b *bringing, verb string, cfg
 	rep, err := restore.Run(ctx, b.tree, "", cfg)
 	stop()
 	return rep, err
+}
+
+// learn notes where the small files that came back are stored, so that the next backup, to which all files are new, does
+// not store them anew. If that fails, it does.
+func (r *recovery) learn(ctx context.Context, b *bringing) {
+	known, err := r.known()
+	if err == nil {
+		_, err = known.Learn(ctx, b.tree, b.target)
+		known.Close()
+	}
+	if err != nil && ctx.Err() == nil {
+		r.note("vdh: the next backup stores small files anew: %v", err)
+	}
 }

@@ -21,15 +21,15 @@ import (
 type readiness struct {
 	swarm swarmStore
 
-	missing []int64             // blocks of each snapshot that cannot be had now
-	waits   [][]string          // for each snapshot, the names of the members that it waits for
-	mu      sync.Mutex          // protects the following
-	content []gateway.State     // some blocks of contents that can be had
+	missing []int64              // blocks of each snapshot that cannot be had now
+	waits   [][]string           // for each snapshot, the names of the members that it waits for
+	mu      sync.Mutex           // protects the following
+	content []gateway.State      // some blocks of contents that can be had
 	errs    map[venti.Score]bool // blocks that cannot; true if somebody was silent about them
 }
 
 const (
-	sampled   = 64      // blocks of contents that are fetched, to see how fast that goes
+	sampled   = 64 // blocks of contents that are fetched, to see how fast that goes
 	sampleFor = time.Second
 	asWell    = 4       // at once
 	maxAsked  = 256     // missing blocks whose holders are named
@@ -281,4 +281,3 @@ func (r *recovery) printFolder(ctx context.Context, at location) error {
 	}
 	return nil
 }
-

@@ -189,7 +189,7 @@ func (r *recovery) answers(ctx context.Context, id string) (name string, answers
 		if i < 0 {
 			return "", false
 		}
-		if unmet := list[i].State == "suspect" && list[i].Seen.IsZero(); !unmet {
+		if !unmet(list[i]) {
 			return list[i].Name, isThere(list[i])
 		}
 		select {

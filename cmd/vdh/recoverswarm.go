@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"ventidhash/dhash/node"
 	"ventidhash/snapshot/archive"
 	"ventidhash/snapshot/catalog"
+	"ventidhash/venti"
 )
 
 // tokenPrefix is what every invitation begins with, and no address.
@@ -109,18 +111,25 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 	for _, h := range found.Heads {
 		heads = append(heads, h.Append(nil))
 	}
-	store, err := r.session(ctx)
-	if err != nil {
-		return err
+	var store venti.Store = unwritten{r.swarm}
+	if _, err := os.Stat(at.catalog(r.owner)); err == nil || len(heads) > 1 { // a new list may come of them
+		if store, err = r.session(ctx); err != nil {
+			return err
+		}
 	}
 	h, err := catalog.Recover(ctx, catalog.Config{Dir: at.catalog(r.owner), Store: store, Owner: r.owner}, heads...)
-	if errors.Is(err, catalog.ErrOldHead) {
-		r.note("vdh: the list that is here is newer than number %d, which the members have", found.Heads[0].Sequence)
+	var some *catalog.UnpublishedError
+	switch {
+	case errors.Is(err, catalog.ErrOldHead):
+		r.note("vdh: the list that is here has all that the members have, number %d", found.Heads[0].Sequence)
 		cat, e := r.snapshots(ctx)
 		if e == nil {
 			h, e = cat.Head()
 		}
 		err = e
+	case errors.As(err, &some):
+		r.note("vdh: not all lists could be read, so that snapshots may be missing until the next backup: %v", some.Err)
+		h, err = some.Head, nil
 	}
 	if err != nil {
 		return fmt.Errorf("the list of snapshots, which %d of %d members agree on, cannot be read: %w", found.Agree,
@@ -132,14 +141,41 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 		return err
 	}
 	r.line.Snapshots = len(list)
-	r.note("vdh: the list of snapshots is back, number %d of %s: %d of the %d members that answered say that it is the newest",
-		h.Sequence, localTime(h.Time), found.Agree, found.Answered)
+	r.note("vdh: the list of snapshots is back, of %s, with %s; number %d is the newest that is known to %d of the %s that answered",
+		localTime(h.Time), count(int64(len(list)), "snapshot", "snapshots"), found.Heads[0].Sequence, found.Agree,
+		count(int64(found.Answered), "member", "members"))
+	if 2*found.Answered < found.Asked {
+		r.note("vdh: %d of the members that should know did not answer, so there may be a newer one; the same command, later, finds it",
+			found.Asked-found.Answered)
+	}
 	if len(found.Heads) > 1 {
 		r.note("vdh: there were %d lists of that number, written at the same time or by a machine that went back in time; "+
 			"they are one now, with all that each had", len(found.Heads))
+		r.publish(ctx)
 	}
 	return nil
 }
+
+// publish tells the members of a list that was merged here.
+func (r *recovery) publish(ctx context.Context) {
+	cat, err := r.snapshots(ctx)
+	if err == nil {
+		err = cat.Refresh(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.note("vdh: the members do not know that yet, and the next backup tells them: %v", err)
+	}
+}
+
+// unwritten is a store of which a list is read that is there: it need not be stored once more, which takes long while
+// members hang.
+type unwritten struct{ venti.Store }
+
+// Put implements venti.Store.
+func (unwritten) Put(_ context.Context, b []byte) (venti.Score, error) { return venti.Sum(b), nil }
+
+// Sync implements venti.Store.
+func (unwritten) Sync(context.Context) error { return nil }
 
 // printRecovered prints the JSON line, at once: what follows takes longer.
 func (r *recovery) printRecovered() error {

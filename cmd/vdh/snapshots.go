@@ -35,8 +35,9 @@ func newSnapshots(a *app) *cobra.Command {
 		Short: "list the snapshots",
 		Long: `Lists the snapshots in the catalog, the oldest first. FILES counts what is no directory, SIZE is
 the sum of the files' sizes, ADDED what the store grew by. (share) marks what vdh share made, and
-(N unreadable) says that files are missing in the snapshot. The list needs no access to the blocks. In
-a swarm other machines of this identity are heard of first, for five seconds at most.
+(N unreadable) says that files are missing in the snapshot. The list needs no access to the blocks.
+In a swarm the members are first asked, for five seconds at most, what other machines of this
+identity have put on the list and taken off it.
 
 A flag that is given several times means any of its values.
 
@@ -153,7 +154,9 @@ func lineOf(kind string, s snapshot.Snapshot) snapshotLine {
 }
 
 // printSnapshots prints a list of snapshots, with when they were last proven unless known is nil.
-func (a *app) printSnapshots(list []snapshot.Snapshot, known provens) error { return a.printTable(list, known, nil) }
+func (a *app) printSnapshots(list []snapshot.Snapshot, known provens) error {
+	return a.printTable(list, known, nil)
+}
 
 // printTable is printSnapshots, and marks those that are not on the list.
 func (a *app) printTable(list []snapshot.Snapshot, known provens, unlisted map[venti.Score]bool) error {

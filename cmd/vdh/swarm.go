@@ -132,6 +132,11 @@ func (c clientView) Members(ctx context.Context) ([]node.MemberInfo, error) {
 	return c.Client.Members(), nil
 }
 
+// unmet reports whether it is not known yet whether a member answers.
+func unmet(m node.MemberInfo) bool {
+	return m.State == "suspect" && m.Seen.IsZero() && m.Failing.IsZero()
+}
+
 // meetTime bounds how long a client waits for the members to answer before it says who does.
 const meetTime = 3 * time.Second
 
@@ -141,7 +146,6 @@ func (c clientView) meet(ctx context.Context) {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	unmet := func(m node.MemberInfo) bool { return m.State == "suspect" && m.Seen.IsZero() }
 	for slices.ContainsFunc(c.Client.Members(), unmet) {
 		select {
 		case <-tick.C:

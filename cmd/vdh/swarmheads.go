@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/archive"
 	"ventidhash/snapshot/catalog"
+	"ventidhash/snapshot/transfer"
 	"ventidhash/venti"
 )
 
@@ -61,7 +63,7 @@ func (h swarmHeads) Publish(ctx context.Context, head venti.Head) ([]venti.Head,
 const freshClaims = otherBackup / 2
 
 // vet is catalog.Config.Vet: it claims every block of a snapshot anew that was not published in time, if another machine
-// may have let go of some. Those that it has let go of less than 30 days ago are taken out of the members' trash by that.
+// may have let go of some. Those that it has let go of less than 30 days ago are still in the members' trash.
 func (a *app) vet(ctx context.Context, s snapshot.Snapshot, list []snapshot.Snapshot) error {
 	age := time.Since(s.Time)
 	if age >= 0 && age < freshClaims && !s.Share && (s.Parent.IsZero() || listed(list, s.Parent)) {
@@ -75,16 +77,33 @@ func (a *app) vet(ctx context.Context, s snapshot.Snapshot, list []snapshot.Snap
 	return err
 }
 
-// present asks for every block of a snapshot, which a prune then leaves alone.
+// present asks for every block of a snapshot, which a prune then leaves alone. What the members of a swarm have in their
+// trash only is put again, since it is not claimed any more.
 func (a *app) present(ctx context.Context, s snapshot.Snapshot) error {
-	if _, err := a.session(ctx); err != nil {
-		return err
-	}
-	t, err := a.openOwn(ctx, s)
+	store, err := a.session(ctx)
 	if err != nil {
 		return err
 	}
-	return archive.Present(ctx, t)
+	t, err := a.openOwn(ctx, s)
+	if err != nil || a.disk != nil {
+		if err == nil {
+			err = archive.Present(ctx, t)
+		}
+		return err
+	}
+	var first error
+	rep, err := transfer.Run(ctx, []snapshot.Snapshot{s}, transfer.Config{From: t.Source(), To: store, RootKey: a.owner.RootKey(),
+		List:    func(ctx context.Context, _ snapshot.Snapshot) error { return store.Sync(ctx) },
+		Damaged: func(d transfer.Damage) { first = cmp.Or(first, d.Err) }})
+	switch {
+	case err != nil:
+		return err
+	case rep.Lacking > 0 && rep.OnlyAbsent:
+		return fmt.Errorf("%s unavailable now: %w", count(rep.Lacking, "block is", "blocks are"), first)
+	case rep.Lacking > 0:
+		return fmt.Errorf("%w: %s, %v", venti.ErrNotFound, count(rep.Lacking, "block is missing", "blocks are missing"), first)
+	}
+	return nil
 }
 
 // listed reports whether a list has a snapshot.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"ventidhash/dhash"
@@ -126,29 +127,56 @@ func (p *putting) place() error {
 }
 
 // claimed reports whether the block seems to be stored already in this very coding, so that it is worth asking holders
-// to note a claim before they are sent anything. It asks one member.
+// to note a claim before they are sent anything. It asks some members at once, since one may be new or have lost its disk,
+// and in place of one that cannot be reached another.
 func (p *putting) claimed(members []placement.Member) bool {
-	for _, m := range members {
-		if p.g.lags(m.ID) {
-			continue
+	const asked = 3
+	ctx, cancel := context.WithTimeout(p.ctx, lagFloor)
+	defer cancel()
+	members = slices.DeleteFunc(slices.Clone(members), func(m placement.Member) bool { return p.g.lags(m.ID) })
+	type answer struct {
+		holds bool
+		err   error
+	}
+	answers := make(chan answer, len(members))
+	flights := 0
+	ask := func() {
+		if len(members) == 0 {
+			return
 		}
-		ctx, cancel := context.WithTimeout(p.ctx, lagFloor)
-		defer cancel()
-		lists, err := p.g.cfg.Peers.Have(ctx, m.ID, p.claim.Owner, []venti.Score{p.enc.Score})
-		if err != nil || len(lists) != 1 {
-			if err != nil && p.ctx.Err() == nil {
-				p.g.slow.set(m.ID)
-			}
-			return false
+		id := members[0].ID
+		members = members[1:]
+		flights++
+		p.g.work.Go(func() {
+			holds, err := p.holds(ctx, id)
+			answers <- answer{holds, err}
+		})
+	}
+	for range asked {
+		ask()
+	}
+	for ; flights > 0; flights-- {
+		a := <-answers
+		if a.holds {
+			return true
 		}
-		for _, h := range lists[0] {
-			if h.Coding == p.enc.Coding {
-				return true
-			}
+		if a.err != nil && ctx.Err() == nil {
+			ask()
 		}
-		return false
 	}
 	return false
+}
+
+// holds reports whether a member says that it holds a fragment of the block in this very coding.
+func (p *putting) holds(ctx context.Context, id dhash.ID) (bool, error) {
+	lists, err := p.g.cfg.Peers.Have(ctx, id, p.claim.Owner, []venti.Score{p.enc.Score})
+	if err != nil || len(lists) != 1 {
+		if err != nil && p.ctx.Err() == nil && ctx.Err() != context.Canceled {
+			p.g.slow.set(id)
+		}
+		return false, err
+	}
+	return slices.ContainsFunc(lists[0], func(h dhash.Held) bool { return h.Coding == p.enc.Coding }), nil
 }
 
 // start begins to place fragment index at m. A member that lagged lately, is absent or full is passed over if another

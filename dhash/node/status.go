@@ -53,6 +53,7 @@ type MemberInfo struct {
 	Capacity int64     `json:"capacity"`
 	Free     int64     `json:"free"`
 	Seen     time.Time `json:"last_seen"`
+	Failing  time.Time `json:"-"` // since when it cannot be reached from here; zero if it can, or was not tried
 	Addrs    []string  `json:"addrs"`
 	Self     bool      `json:"self,omitempty"`
 }
@@ -118,7 +119,7 @@ func (p *presence) members() []MemberInfo {
 	for _, m := range p.roster.List(time.Now()) {
 		r := m.Record
 		i := MemberInfo{ID: r.ID().String(), Name: r.Name, Domain: r.Domain, State: m.Liveness.String(), Version: r.Program,
-			Capacity: r.Capacity, Free: r.Free, Seen: m.Seen, Self: p.folder.ID() == r.ID()}
+			Capacity: r.Capacity, Free: r.Free, Seen: m.Seen, Failing: m.Failing, Self: p.folder.ID() == r.ID()}
 		if m.Liveness == member.Alive && r.State != member.Active {
 			i.State = r.State.String()
 		}

@@ -6,7 +6,8 @@
 // snapshot has an entry at the same path with equal type, size, mtime, ctime, inode, mode and owner, the file is
 // unchanged: its record is reused as it is and the file is not opened. Everything else is read. Content that is stored
 // already, anywhere, is found by its hash in a local cache (Known) and costs no block; where the cache is lost, large
-// files still cost nothing, since equal leaves have equal scores.
+// files still cost nothing, since equal leaves have equal scores, and of what was restored the cache learns the small ones
+// (Known.Learn).
 //
 // # What cannot be missed
 //
