@@ -66,8 +66,8 @@ func (r *recovery) wayIn(ctx context.Context) error {
 	f, err = node.Rescue(ctx, r.owner.SigningKey(), addr, program())
 	switch {
 	case errors.Is(err, dhash.ErrStranger):
-		return fmt.Errorf("%s keeps nothing of this owner: is it the right phrase, and the right swarm? "+
-			"another member may know more, or take a token: %w", printable(r.f.via), err)
+		return fmt.Errorf("%s keeps nothing of this owner: is it the right phrase, not one that another has followed "+
+			"(vdh key rotate), and the right swarm? another member may know more, or take a token: %w", printable(r.f.via), err)
 	case err != nil:
 		return fmt.Errorf("asking %s for a way into the swarm: %w", printable(r.f.via), err)
 	}
@@ -144,6 +144,10 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 	r.note("vdh: the list of snapshots is back, of %s, with %s; number %d is the newest that is known to %d of the %s that answered",
 		localTime(h.Time), count(int64(len(list)), "snapshot", "snapshots"), found.Heads[0].Sequence, found.Agree,
 		count(int64(found.Answered), "member", "members"))
+	if old, err := r.rotated(ctx); err == nil && old {
+		r.note("vdh: this identity was followed by another one (vdh key rotate): this is what there was until then, and nothing " +
+			"can be stored as it any more; the words of the other bring everything back, also what came later")
+	}
 	if 2*found.Answered < found.Asked {
 		r.note("vdh: %d of the members that should know did not answer, so there may be a newer one; the same command, later, finds it",
 			found.Asked-found.Answered)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ventidhash/snapshot/catalog"
 )
@@ -36,6 +37,17 @@ func (c *pondClient) added(dir string) int64 {
 	}
 	c.do(json.Unmarshal(bytes.TrimSpace(out.Bytes()), &s))
 	return s.Added
+}
+
+// recover brings an identity back by its words, and returns what the program says.
+func (c *pondClient) recover(phrase string) string {
+	c.t.Helper()
+	a, out, errs := c.begin()
+	a.in = strings.NewReader(phrase)
+	if code := a.execute(c.t.Context(), []string{"recover"}); code != exitOK {
+		c.t.Fatalf("recover: exit code %d\n%s%s", code, out, errs)
+	}
+	return out.String() + errs.String()
 }
 
 // owners returns to whom member i lends.
@@ -68,12 +80,13 @@ func TestRotateSwarm(t *testing.T) {
 	dir := c.fill(1, size)
 	first := c.backup(dir)
 	c.fill(2, size)
+	filled := time.Now()
 	second := c.backup(dir)
-	c.backup(dir) // whose files are older than it
+	c.backup(dir)
 	text, err := os.ReadFile(filepath.Join(c.home, "data/vdh/identity"))
 	c.do(err)
 	thief.be(text)
-	was := hex.EncodeToString(c.identity().PublicKey())
+	was, phrase := hex.EncodeToString(c.identity().PublicKey()), c.identity().Phrase()
 
 	p.end(members - 1)
 	p.settle(members - 1)
@@ -125,6 +138,26 @@ func TestRotateSwarm(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	c.brings(second, dir)
+
+	// The old words bring back what there was, and say so; the new ones everything.
+	p.until("the files are older than a backup", func() bool { return time.Since(filled) > 3*time.Second })
+	c.backup(dir)
+	old := p.client("c")
+	if out := old.recover(phrase); !strings.Contains(out, "was followed by another one") {
+		t.Errorf("recovered by the old words: %s", out)
+	}
+	old.brings(second, dir)
+	fresh := p.client("d")
+	if out := fresh.recover(c.identity().Phrase()); strings.Contains(out, "followed") {
+		t.Errorf("recovered by the new words: %s", out)
+	}
+	fresh.brings(second, dir)
+	if len(fresh.identity().Former()) != 1 {
+		t.Error("the new words do not bring the former identity back")
+	}
+	if n := fresh.added(dir); n > 50_000 {
+		t.Errorf("a backup of the same files on the machine that came back stores %d bytes again", n)
+	}
 
 	again := c.rotate()
 	if again.Told != members || again.Former != l.Owner || len(c.identity().Former()) != 2 {

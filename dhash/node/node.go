@@ -294,9 +294,9 @@ func (n *Node) granted(id dhash.ID, b []byte) (dhash.Owner, error) {
 	return g.Owner, nil
 }
 
-// knows reports whether this member keeps anything for an owner.
+// knows reports whether this member keeps anything for an owner. One that has handed over is not let in by its key alone.
 func (n *Node) knows(o dhash.Owner) bool {
-	return n.lendsTo(o) || len(n.heads.Of(o)) > 0
+	return n.store.Heir(o) == o && (n.lendsTo(o) || len(n.heads.Of(o)) > 0)
 }
 
 // holder returns what does what members ask of this node.
