@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -175,10 +176,14 @@ func (a *app) handOver(ctx context.Context) {
 	}
 }
 
-// asked is how many members are asked whether an identity has been followed by another one.
-const asked = 8
+// askRotated is how many members are asked whether an identity was followed by another one, and rotatedTime how long that
+// may take.
+const (
+	askRotated  = 8
+	rotatedTime = 2 * time.Second
+)
 
-// rotated reports whether any of the members that answer knows that the identity has handed over to another one. What one
+// rotated reports whether any of some members that answer knows that the identity has handed over to another one. What one
 // member says is not certain, and nothing depends on it.
 func (a *app) rotated(ctx context.Context) (bool, error) {
 	swarm, err := hex.DecodeString(a.swarm.ID())
@@ -189,31 +194,38 @@ func (a *app) rotated(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, rotatedTime)
+	defer cancel()
+	said := make(chan bool, askRotated)
 	n := 0
 	for _, m := range roster {
 		id, err := libpeer.Decode(m.ID)
-		if err != nil || m.State == "gone" || m.State == "banned" || m.State == "dead" || m.State == "away" {
+		if err != nil || slices.Contains([]string{"gone", "banned", "dead", "away"}, m.State) || n == askRotated {
 			continue
 		}
-		if n++; n > asked {
-			break
-		}
-		s := claim.Statement{Kind: claim.Heartbeat, Lender: dhash.ID(id), Number: 1, Date: time.Now().Truncate(time.Second)}
-		raw, _, err := claim.Sign(a.owner.SigningKey(), [32]byte(swarm), s)
-		if err != nil {
-			return false, err
-		}
-		one, cancel := context.WithTimeout(ctx, handOverTime)
-		b, err := a.swarm.State(one, dhash.ID(id), raw)
-		cancel()
-		if err != nil {
-			continue
-		}
-		if answer, err := claim.ParseAnswer(b); err == nil && answer.Reason == claim.HandedOver {
-			return true, nil
-		}
+		n++
+		go func() { said <- a.refused(ctx, [32]byte(swarm), dhash.ID(id)) }()
 	}
-	return false, ctx.Err()
+	old := false
+	for range n {
+		old = <-said || old
+	}
+	return old, nil
+}
+
+// refused reports whether a member refuses a heartbeat because the identity has handed over.
+func (a *app) refused(ctx context.Context, swarm [32]byte, id dhash.ID) bool {
+	raw, _, err := claim.Sign(a.owner.SigningKey(), swarm, claim.Statement{Kind: claim.Heartbeat, Lender: id, Number: 1,
+		Date: time.Now().Truncate(time.Second)})
+	if err != nil {
+		return false
+	}
+	b, err := a.swarm.State(ctx, id, raw)
+	if err != nil {
+		return false
+	}
+	answer, err := claim.ParseAnswer(b)
+	return err == nil && answer.Reason == claim.HandedOver
 }
 
 // followed returns an error that says what to do if the identity was followed by another one: it can read, and not write.
