@@ -156,6 +156,13 @@ func (s *sender) close(err error) {
 	}
 }
 
+// ended returns why nothing is sent any more, or nil.
+func (s *sender) ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
 // run sends until the sender is closed, and returns nil, or until writing fails.
 func (s *sender) run() error {
 	var batch []*frame
@@ -163,10 +170,7 @@ func (s *sender) run() error {
 	for {
 		batch = s.next(batch[:0])
 		if len(batch) == 0 {
-			s.mu.Lock()
-			over := s.err != nil
-			s.mu.Unlock()
-			if over {
+			if s.ended() != nil {
 				return nil
 			}
 			<-s.wake
