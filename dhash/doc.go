@@ -6,8 +6,8 @@
 // 2004). FORMAT.md has the bytes of a fragment, and of a Leaf, which proves that a member has one.
 //
 // Read next, in this order: codec and placement (pure decisions), member (who belongs, and who is alive), kad (how
-// members find each other), peer (how fragments travel), fragstore (how they stay on a disk), gateway (a venti.Store
-// made of them), node (one member, assembled).
+// members find each other), peer (how fragments travel), fragstore (how they stay on a disk), head (how the members
+// keep what leads an owner back), gateway (a venti.Store made of them), node (one member, assembled).
 //
 // Nothing in the package does I/O.
 package dhash

@@ -125,6 +125,15 @@ func (c calendar) next(now time.Time) time.Time {
 	return found
 }
 
+// gap returns the longest time between two times of the calendar, of those of the two weeks after now.
+func (c calendar) gap(now time.Time) (longest time.Duration) {
+	for at, end := c.next(now), now.AddDate(0, 0, 15); at.Before(end); {
+		next := c.next(at)
+		longest, at = max(longest, next.Sub(at)), next
+	}
+	return longest
+}
+
 // wrongClock is how far in the future the last start of a job may lie: farther, the clock was wrong then.
 const wrongClock = time.Hour
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -23,7 +24,7 @@ import (
 // What a mount may take: of plaintext blocks, and in all on the collector's word. It is there for long, and beside
 // others.
 const (
-	mountCache  = 48 << 20
+	mountCache  = 24 << 20
 	mountMemory = 160 << 20
 )
 
@@ -112,6 +113,7 @@ func (a *app) mount(ctx context.Context, name, dir string, f mountFlags) error {
 		return a.mountBehind(ctx)
 	}
 	limitMemory(mountMemory)
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // one always waits in the kernel for the next request
 	cfg := mount.Config{Dir: dir, AllowOther: f.allowOther, Log: slog.New(slog.NewTextHandler(a.errs, nil))}
 	line := mountedLine{Type: "mounted", Dir: rawName(dir)}
 	if name == "" {

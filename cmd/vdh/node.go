@@ -98,7 +98,7 @@ the line is about. With -q only what is wrong is logged, with -v more than usual
 	l.BoolVar(&f.retire, "retire", false, "leave: hand over what is here")
 	l.BoolVar(&f.refill, "refill", false, "the disk was lost: begin with an empty folder, and have the others make what was on it")
 	f.upkeep.Rate = 4 << 20
-	l.Var((*bytesFlag)(&f.upkeep.Rate), "repair-rate", "how much repair may read and write in a second, unless a block is close to its loss")
+	l.Var((*bytesFlag)(&f.upkeep.Rate), "repair-rate", "how much repair may read and write in a second, unless a block is close to its loss; a quarter of it while people are served")
 	for _, s := range []struct {
 		to               *time.Duration
 		name, value, why string

@@ -18,6 +18,9 @@ const (
 
 	// outageEvery is how often it is looked whether a swarm is waited for.
 	outageEvery = 2 * time.Second
+
+	// firstTold is after how long it is said that joining a swarm takes its time.
+	firstTold = 5 * time.Second
 )
 
 // patiently makes a verb wait for a swarm that is out of reach, for as long as a flag says. Other verbs fail soon.
@@ -40,6 +43,28 @@ func (a *app) checkPatience() error {
 		return usage{fmt.Errorf("--patience %v: give 0 up to %v", a.patience, node.MaxWait)}
 	}
 	return nil
+}
+
+// tellDialling says from time to time that the swarm is waited for which this machine is about to join, until stop is called.
+func (a *app) tellDialling() (stop func()) {
+	if a.patience == 0 {
+		return func() {}
+	}
+	until := time.Now().Add(a.patience)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for next := time.NewTimer(firstTold); ; next.Reset(lineEvery) {
+			select {
+			case <-ctx.Done():
+				next.Stop()
+				return
+			case now := <-next.C:
+				a.note("waiting for the swarm: no member answers; it is given up in %v", max(0, until.Sub(now)).Round(time.Second))
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
 }
 
 // tellOutages says when the swarm is waited for, and when no more, until stop is called.

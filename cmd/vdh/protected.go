@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ import (
 // A standing is what decides whether the files of this machine are protected.
 type standing struct {
 	now     time.Time
-	maxAge  time.Duration // that the newest snapshot of a path may have
+	maxAge  time.Duration // that the newest snapshot of a path may have which no job is about
+	rhythms []rhythm
 	sources []source
 	proof   *lastProof // the newest of any snapshot in this store; nil without one
 
@@ -33,13 +35,41 @@ type source struct {
 	unreadable uint64
 }
 
+// A rhythm is how often a job backs paths up.
+type rhythm struct {
+	paths  []string
+	maxAge time.Duration // that their newest snapshots may have
+}
+
+// rhythmsOf returns those of the jobs of a store that run by themselves.
+func rhythmsOf(jobs []*job, store string, now time.Time) (out []rhythm) {
+	for _, j := range jobs {
+		if j.calendar != nil && j.Store == store && j.host() == archive.Hostname() {
+			out = append(out, rhythm{j.Paths, j.calendar.gap(now) + lateBy})
+		}
+	}
+	return out
+}
+
+// limit returns how old the newest snapshot of a path may be.
+func (s *standing) limit(path string) time.Duration {
+	limit := time.Duration(0)
+	for _, r := range s.rhythms {
+		covers := slices.ContainsFunc(r.paths, func(p string) bool { return archive.Within(path, p) })
+		if covers && (limit == 0 || r.maxAge < limit) {
+			limit = r.maxAge
+		}
+	}
+	return cmp.Or(limit, s.maxAge)
+}
+
 // clockSlack is how far in the future a snapshot may be before its time is not believed.
 const clockSlack = time.Hour
 
 // sourcesOf returns the paths of a host that are to be looked at: those that are named, or else those that were backed up
 // twice or more, and those of the newest snapshot. A path that lies in another one is no source of its own. Shares do not
-// count, nor do other hosts, unless there is nothing of this one.
-func sourcesOf(list []snapshot.Snapshot, host string, named []string) []source {
+// count, nor do other hosts, unless there is nothing of this one. The paths of jobs that run by themselves count from the start.
+func sourcesOf(list []snapshot.Snapshot, host string, named []string, jobs []rhythm) []source {
 	other := func(s snapshot.Snapshot) bool { return s.Share || s.Host != host }
 	own := slices.DeleteFunc(slices.Clone(list), other)
 	if len(own) == 0 {
@@ -48,6 +78,9 @@ func sourcesOf(list []snapshot.Snapshot, host string, named []string) []source {
 	slices.SortFunc(own, snapshot.Compare)
 	paths := slices.Clone(named)
 	if len(named) == 0 {
+		for _, r := range jobs {
+			paths = append(paths, r.paths...)
+		}
 		times := map[string]int{}
 		for i, s := range own {
 			for _, p := range s.Paths {
@@ -128,7 +161,7 @@ func (s *standing) ages() []fact {
 			none = append(none, src)
 		case age < -clockSlack:
 			future = append(future, src)
-		case age > s.maxAge:
+		case age > s.limit(src.path):
 			late = append(late, src)
 		default:
 			fresh = append(fresh, src)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -96,9 +97,45 @@ func TestSources(t *testing.T) {
 		{"others only", list[7:8], nil, []source{{"/x", day(8), 0}}},
 		{"one only", list[1:2], nil, []source{{"/once", day(1), 0}}},
 	} {
-		if got := sourcesOf(c.list, "me", c.named); !slices.Equal(got, c.want) {
+		if got := sourcesOf(c.list, "me", c.named, nil); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v\nwant %v", c.name, got, c.want)
 		}
+	}
+}
+
+// TestRhythms holds that a path may be as old as the job that backs it up has it, and that a job's path is missed from the
+// start.
+func TestRhythms(t *testing.T) {
+	now := time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC)
+	made := func(store, at string, paths ...string) *job {
+		c, err := parseCalendar(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &job{Name: "j", Store: store, Paths: paths, parsed: parsed{calendar: &c}}
+	}
+	unscheduled := made("", "hourly", "/manual")
+	unscheduled.calendar = nil
+	elsewhere := made("", "hourly", "/other host")
+	elsewhere.Host = "elsewhere"
+	rhythms := rhythmsOf([]*job{made("", "02:00", "/srv", "/home"), made("", "sun 03:00", "/weekly", "/srv"), made("/disk", "hourly", "/disk"),
+		made("", "mon-fri 12:00,18:00", "/work"), made("", "hourly", "/hourly"), unscheduled, elsewhere}, "", now)
+	s := standing{maxAge: time.Minute, rhythms: rhythms}
+	for path, want := range map[string]time.Duration{
+		"/srv": 36, "/srv/mail": 36, "/home": 36, "/weekly": 7*24 + 12, "/work": 3*24 - 6 + 12, "/hourly": 13, "/srv2": 0, "/disk": 0, "/manual": 0,
+	} {
+		got := s.limit(path)
+		if want == 0 && got != time.Minute || want != 0 && got != want*time.Hour {
+			t.Errorf("%s may be %v old, not %v hours", path, got, int64(want))
+		}
+	}
+	list := []snapshot.Snapshot{{Time: now, Host: "me", Paths: []string{"/srv/mail"}}, {Time: now.Add(-time.Hour), Host: "me", Paths: []string{"/home"}}}
+	var got []string
+	for _, src := range sourcesOf(list, "me", nil, rhythms) {
+		got = append(got, fmt.Sprint(src.path, " ", !src.newest.IsZero()))
+	}
+	if want := []string{"/home true", "/hourly false", "/srv false", "/weekly false", "/work false"}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
 	}
 }
 

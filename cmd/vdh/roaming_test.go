@@ -20,14 +20,14 @@ import (
 const ownNetwork = "VDH_TEST_OWN_NETWORK"
 
 // TestRoaming has a machine back up and restore that loses its network, and comes back with another address: as a client
-// of the swarm, and through its own node.
+// of the swarm, and through its own node. In a third part it has none when it begins.
 func TestRoaming(t *testing.T) {
 	if testing.Short() || raced {
 		t.Skip("takes a minute, and with the race detector minutes")
 	}
 	part := os.Getenv(ownNetwork)
 	if part == "" {
-		for _, part := range []string{"client", "node"} {
+		for _, part := range []string{"client", "node", "none"} {
 			t.Run(part, func(t *testing.T) {
 				t.Parallel() // it mostly waits
 				inOwnNetwork(t, part)
@@ -38,6 +38,10 @@ func TestRoaming(t *testing.T) {
 	code := dhash.Code{Need: 2, Total: 6}
 	l := newLaptop(t)
 	r := newTrial(t, code.Total, code, nil, "--listen", "/ip4/"+l.here+"/tcp/0", "--sweep", "1h")
+	if part == "none" {
+		l.lacks(r)
+		return
+	}
 	dir := r.source(9, 100<<20)
 	left := "0 members answer, 2 are needed"
 	if part == "node" {
@@ -215,6 +219,26 @@ func (l *laptop) loses(r *trial, left string, meanwhile func(), args ...string) 
 		l.t.Errorf("vdh %v goes on %v after the network was back", args, took)
 	}
 	return strings.TrimSpace(out.String())
+}
+
+// lacks begins a backup on the laptop while the cable is out.
+func (l *laptop) lacks(r *trial) {
+	l.t.Helper()
+	r.source(10, 1<<20)
+	l.ip("link", "set", "vdh0", "down")
+	cmd := l.command(r, "backup", "src")
+	var out bytes.Buffer
+	var errs said
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	r.do(cmd.Start())
+	stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
+	l.await(&errs, "waiting for the swarm: no member answers; it is given up in 59m5")
+	time.Sleep(30 * time.Second) // longer than a client waits that is not to be patient
+	l.ip("link", "set", "vdh0", "up")
+	if code := exitOf(l.t, cmd.Wait()); code != 0 || !strings.HasPrefix(out.String(), "vac:") {
+		l.t.Fatalf("exit code %d\n%s", code, errs.text())
+	}
 }
 
 // await waits until a text was said.

@@ -23,8 +23,13 @@ import (
 // statusSnapshots is how many snapshots are shown, the newest.
 const statusSnapshots = 5
 
-// statusMaxAge is how old a newest snapshot may be: that of a nightly job which was missed once, and is late.
-const statusMaxAge = 36 * time.Hour
+const (
+	// lateBy is how much later than its job has it a snapshot may be.
+	lateBy = 12 * time.Hour
+
+	// statusMaxAge is how old a newest snapshot may be that no job is about: as that of a nightly one.
+	statusMaxAge = 24*time.Hour + lateBy
+)
 
 // statusPatience bounds how long vdh status looks for members where no node runs.
 const statusPatience = 15 * time.Second
@@ -32,6 +37,7 @@ const statusPatience = 15 * time.Second
 // statusFlags say what vdh status takes for protected.
 type statusFlags struct {
 	maxAge time.Duration
+	given  bool // maxAge was
 	paths  []string
 }
 
@@ -44,11 +50,11 @@ func newStatus(a *app) *cobra.Command {
 why not; and then more about the node of this machine, the swarm and the newest snapshots. The exit
 code is 11 if no member of the swarm can be reached.
 
-They are protected if each path has a snapshot that is not older than --max-age, the last check found
-nothing wrong, and, in a swarm, enough members answer to bring blocks back and the weakest block had
+They are protected if each path has a snapshot that is not older than --max-age (12 hours more than
+the longest pause of the job that backs it up, or else 36 hours), the last check found nothing wrong, and, in a swarm, enough members answer to bring blocks back and the weakest block had
 a fragment more than it needs when vdh check had it proven last. The paths are those that were backed
-up twice or more from this host, and those of the newest snapshot; --path names others in place of
-them.
+up twice or more from this host, those of the newest snapshot, and those of the jobs that run by
+themselves; --path names others in place of them.
 
 With the name of a snapshot it asks the holders of every block of it, now. ABOVE is how many
 fragments more than are needed to bring a block back are there: 0 is the last line, below it a block
@@ -77,11 +83,12 @@ silent, weakest (score, path, present, need, total), proven, proven_above.`,
 			if len(names) == 1 {
 				return a.statusOf(cmd.Context(), names[0])
 			}
+			f.given = cmd.Flags().Changed("max-age")
 			return a.status(cmd.Context(), &f)
 		},
 	}
 	f.maxAge = statusMaxAge
-	cmd.Flags().Var((*spanFlag)(&f.maxAge), "max-age", "how old the newest snapshot of a path may be")
+	cmd.Flags().Var((*spanFlag)(&f.maxAge), "max-age", "how old the newest snapshot of a path may be, whatever jobs say")
 	cmd.Flags().StringArrayVar(&f.paths, "path", nil, "a path that is to be protected (default those that were backed up)")
 	return cmd
 }
@@ -124,8 +131,18 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 	if line.Uses, err = a.uses(); err != nil {
 		return err
 	}
+	now := time.Now()
+	rhythms, err := a.rhythms(at, now)
+	if err != nil {
+		return err
+	}
+	sources := sourcesOf(list, archive.Hostname(), f.paths, rhythms)
+	if f.given {
+		rhythms = nil
+	}
 	cannotSee := a.seeSwarm(ctx, &line)
-	st := standing{now: time.Now(), maxAge: f.maxAge, sources: sourcesOf(list, archive.Hostname(), f.paths), swarm: at.swarm,
+	st := standing{now: now, maxAge: f.maxAge, rhythms: rhythms,
+		sources: sources, swarm: at.swarm,
 		proof: a.lastProven(at), blind: cannotSee, Status: line.Status}
 	if line.Uses != nil {
 		st.kept = line.Uses.Kept
@@ -144,6 +161,19 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 		err = a.printSnapshots(list[max(0, len(list)-statusSnapshots):], a.proven())
 	}
 	return errors.Join(err, cannotSee)
+}
+
+// rhythms returns how often jobs back up to a store.
+func (a *app) rhythms(at location, now time.Time) ([]rhythm, error) {
+	jobs, err := a.jobs()
+	if err != nil {
+		return nil, err
+	}
+	store := at.String()
+	if a.storePath == "" {
+		store = "" // jobs that name none mean this one
+	}
+	return rhythmsOf(jobs, store, now), nil
 }
 
 // snapshotsHere returns the snapshots of which this machine has the list, none where there is no identity or store.

@@ -40,7 +40,9 @@ func (a *app) join(ctx context.Context, create bool) error {
 	if a.swarm != nil {
 		return nil
 	}
+	stop := a.tellDialling()
 	s, err := a.dial(ctx, create)
+	stop()
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func newSweep(a *app) *cobra.Command {
 		Short: "have the node compare what it holds with the other members, now",
 		Long: `Compares all that the member of this machine holds with the other members, and counts the fragments
 of each block; owners' heads, which lead to their newest lists of snapshots, it hands on, and takes
-those that are newer. A node does that by itself, spread over six hours (vdh node --sweep); what is short is
-looked at by repair, which mends what has lost too much.
+those that are newer. A node does that by itself, spread over six hours (vdh node --sweep); what is
+short is looked at by repair, which mends what has lost too much.
 
 ` + careJSON,
 		Example: "  vdh sweep && vdh repair\n  vdh sweep --json | jq .swept.short",

@@ -36,9 +36,13 @@ type outage struct {
 	// members is the most that were in the table: in a long outage it empties, and fills again later.
 	members atomic.Int64
 
+	on atomic.Bool // too few members answered, and not all that are to be expected do yet
+
 	probing sync.Mutex // held while members are asked; protects the following
 	at      time.Time  // when that last began
 	last    probed
+	most    int       // members that answered at once in the outage that is on
+	grew    time.Time // when that was first so
 
 	mu      sync.Mutex // protects the following
 	waiting int        // blocks
@@ -99,22 +103,14 @@ func (g *Gateway) goesOn(ctx context.Context) bool {
 }
 
 // await returns once so many members answer that blocks can be brought back, or that cannot be waited for any longer;
-// waited says that they did not at first. After an outage it goes on until no more of them come back.
+// waited says that they did not at first. In an outage it goes on until no more of them come back.
 func (g *Gateway) await(ctx context.Context, s venti.Score, until time.Time) (waited, reached bool) {
 	since := time.Now()
-	most, grew := 0, since
 	for ; ; waited = true {
 		p := g.probe(ctx, s, since)
-		if p.answers > most {
-			most, grew = p.answers, time.Now()
-		}
-		settled := p.answers >= p.members || time.Since(grew) > settleTime
 		switch {
-		case p.answers >= p.need && !waited:
-			return false, true
-		case p.answers >= p.need && settled:
-			g.slow.forget()
-			return true, true
+		case !g.outage.on.Load():
+			return waited, true
 		case !waited:
 			g.wait(1)
 			defer g.wait(-1)
@@ -159,7 +155,7 @@ func (g *Gateway) noteOutage(p probed, until time.Time) {
 }
 
 // probe asks the members closest to a block whether they are there, unless somebody has begun to since a time.
-func (g *Gateway) probe(ctx context.Context, s venti.Score, since time.Time) probed {
+func (g *Gateway) probe(asker context.Context, s venti.Score, since time.Time) probed {
 	o := &g.outage
 	o.probing.Lock()
 	defer o.probing.Unlock()
@@ -169,7 +165,7 @@ func (g *Gateway) probe(ctx context.Context, s venti.Score, since time.Time) pro
 	o.at = time.Now()
 	table := g.cfg.Table()
 	known := g.swarmOf(table.Len())
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	ctx, cancel := context.WithTimeout(asker, probeTime)
 	defer cancel()
 	members := table.Closest(dhash.KeyOf(s), min(probeMax, table.Len()))
 	heard := make(chan bool, len(members))
@@ -185,5 +181,23 @@ func (g *Gateway) probe(ctx context.Context, s venti.Score, since time.Time) pro
 			o.last.answers++
 		}
 	}
+	if asker.Err() == nil { // else nobody was given the time to answer
+		g.takeIn(o.last)
+	}
 	return o.last
+}
+
+// takeIn says by the answers to a probe whether an outage is on. o.probing is held.
+func (g *Gateway) takeIn(p probed) {
+	o, now := &g.outage, time.Now()
+	if p.answers > o.most || !o.on.Load() {
+		o.most, o.grew = p.answers, now
+	}
+	switch {
+	case p.answers < p.need:
+		o.on.Store(true)
+	case o.on.Load() && (p.answers >= p.members || now.Sub(o.grew) > settleTime):
+		o.on.Store(false)
+		g.slow.forget()
+	}
 }

@@ -140,6 +140,53 @@ func TestOutageOfVital(t *testing.T) {
 	})
 }
 
+// TestOutageEndsSlowly holds that blocks which are put when just enough members are back, and the others are coming, wait for
+// those as the blocks before them do.
+func TestOutageEndsSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(20)
+		absent := map[dhash.ID]*atomic.Bool{}
+		for _, id := range swarm.ids {
+			absent[id] = new(atomic.Bool)
+		}
+		g := swarm.open(t, waits, func(c *gateway.Config) {
+			c.Absent = func(id dhash.ID) bool { return absent[id].Load() }
+		})
+		set := func(how mode, ids ...dhash.ID) {
+			swarm.set(how, ids...)
+			for _, id := range ids {
+				absent[id].Store(how != good)
+			}
+		}
+		mustPut(t, g, ventitest.Random(1, 50_000))
+		set(gone, swarm.ids...)
+		go func() {
+			time.Sleep(10 * time.Minute)
+			set(good, swarm.ids[:8]...)
+			for _, id := range swarm.ids[8:] {
+				time.Sleep(time.Second)
+				set(good, id)
+			}
+		}()
+		begin := time.Now()
+		for seed := range uint64(1300) { // from before the first is back to after the last is
+			if _, err := g.Put(t.Context(), ventitest.Random(2+seed, 5_000)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		if err := g.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took > 12*time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		if rep := g.Report(); rep.Blocks != 1301 || rep.Below != 0 {
+			t.Errorf("%+v", rep)
+		}
+	})
+}
+
 // TestLongOutage holds that a swarm whose members are all taken for gone is not taken for one of a single member when the
 // first of them is back.
 func TestLongOutage(t *testing.T) {

@@ -49,6 +49,7 @@ type putting struct {
 	full    map[int]placement.Member // members that were to have a fragment and have no room
 	causes  map[string]int           // why members failed, counted
 	silent  bool                     // some of them did not answer, and were not known to be absent
+	outage  bool                     // there was one when the attempt began
 }
 
 // An attempt is the end of one try to place one fragment at one member.
@@ -70,7 +71,8 @@ func (p *putting) run() {
 	until := time.Now().Add(p.g.cfg.Wait)
 	err := p.g.patiently(p.g.life, p.enc.Score, p.attempt)
 	for err == nil && p.cutOff() { // the swarm went away while the fragments travelled
-		if waited, reached := p.g.await(p.g.life, p.enc.Score, until); !waited || !reached {
+		amid := p.outage
+		if waited, reached := p.g.await(p.g.life, p.enc.Score, until); !reached || !waited && !amid {
 			break
 		}
 		err = p.g.patiently(p.g.life, p.enc.Score, p.attempt)
@@ -83,7 +85,7 @@ func (p *putting) run() {
 // attempt places all fragments, as far as that is possible now. In the end nothing is under way.
 func (p *putting) attempt() error {
 	ctx, cancel := context.WithCancel(p.g.life)
-	p.ctx, p.began, p.table = ctx, time.Now(), p.g.cfg.Table()
+	p.ctx, p.began, p.table, p.outage = ctx, time.Now(), p.g.cfg.Table(), p.g.outage.on.Load()
 	err := p.place()
 	p.divert()
 	cancel()
@@ -94,12 +96,13 @@ func (p *putting) attempt() error {
 }
 
 // cutOff reports whether fewer fragments are held than there should be because members cannot be reached: they did not
-// answer, or fewer hold one than it takes to bring any other block back, for which vital ones wait too.
+// answer, or fewer hold one than it takes to bring any other block back, for which vital ones wait too, or an outage was not
+// quite over.
 func (p *putting) cutOff() bool {
 	if p.g.cfg.Wait == 0 || p.stored() >= p.enc.Code.Threshold() {
 		return false
 	}
-	return p.silent || p.stored() < p.g.usual().Need
+	return p.silent || p.outage || p.stored() < p.g.usual().Need
 }
 
 // stored returns how many fragments count as held, with regard to failure domains.

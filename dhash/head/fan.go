@@ -46,3 +46,30 @@ func fan[T any](ctx context.Context, members []dhash.ID, patience time.Duration,
 		}
 	}
 }
+
+// absentTime is for members that are known not to answer now, once all others have: perhaps they are back.
+const absentTime = 200 * time.Millisecond
+
+// awaited counts members that are not known to be absent and of which nothing has come.
+type awaited struct {
+	absent []bool
+	left   int
+}
+
+func await(members []dhash.ID, absent func(dhash.ID) bool) *awaited {
+	a := &awaited{absent: make([]bool, len(members))}
+	for i, id := range members {
+		if a.absent[i] = absent != nil && absent(id); !a.absent[i] {
+			a.left++
+		}
+	}
+	return a
+}
+
+// done notes that something has come of member i, and reports whether no other is waited for.
+func (a *awaited) done(i int) bool {
+	if !a.absent[i] {
+		a.left--
+	}
+	return a.left == 0
+}

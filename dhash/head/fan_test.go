@@ -25,6 +25,13 @@ func (s script) members() (ids []dhash.ID) {
 	return ids
 }
 
+// absent says that a member is away, which is so for a: it hangs, and is known to.
+func (s script) absent(id dhash.ID) bool {
+	var i int
+	fmt.Sscanf(string(id), "%03d", &i)
+	return s[i] == 'a'
+}
+
 var errDown = fmt.Errorf("%w: no answer", venti.ErrUnavailable)
 
 func (s script) ask(ctx context.Context, id dhash.ID) ([]venti.Head, error) {
@@ -42,7 +49,7 @@ func (s script) ask(ctx context.Context, id dhash.ID) ([]venti.Head, error) {
 		return []venti.Head{sign(1, 5, 51)}, nil
 	case '-':
 		return nil, nil
-	case 'h':
+	case 'h', 'a':
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -74,6 +81,9 @@ func TestFind(t *testing.T) {
 		{"a third of the closest hangs", hung7, []venti.Head{newest}, 17, 17, 2 * time.Second, false},
 		{"some of the closest hang", "nnnnhhhhhnnnnnnnnnnnnnhh", []venti.Head{newest}, 17, 17, time.Second, false},
 		{"the newest is slow", "oooohhhhhsoooooooooooohh", []venti.Head{newest}, 17, 1, time.Second, false},
+		{"some are known to be away", "nnnannnnnannnnnnnnnnnnnn", []venti.Head{newest}, 22, 22, 200 * time.Millisecond, false},
+		{"of those that are not one hangs", "nnnannnnnannnnnnhnnnnnnn", []venti.Head{newest}, 21, 21, time.Second, false},
+		{"most are known to be away", "naaaa", []venti.Head{newest}, 1, 1, 10 * time.Second, false},
 		{"two of three hang", "nhh", []venti.Head{newest}, 1, 1, 10 * time.Second, false},
 		{"all hang", "hhh", nil, 0, 0, 10 * time.Second, true},
 		{"more than are asked", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", []venti.Head{newest}, 32, 32, 0, false},
@@ -81,7 +91,7 @@ func TestFind(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				f, err := head.Find(t.Context(), c.s.members(), c.s.ask)
+				f, err := head.Find(t.Context(), c.s.members(), c.s.absent, c.s.ask)
 				if took := time.Since(begun); took != c.within {
 					t.Errorf("it took %v, want %v", took, c.within)
 				}
@@ -101,7 +111,7 @@ func TestFindEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		s := script("hhhh")
-		if _, err := head.Find(ctx, s.members(), s.ask); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := head.Find(ctx, s.members(), nil, s.ask); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	})
@@ -144,6 +154,8 @@ func TestPublish(t *testing.T) {
 		{"all take it", "nnnnnnnnnnnnnnnnnnnnnnnn", 20, nil, 0, ""},
 		{"some have it", "ononon", 6, nil, 0, ""},
 		{"a third hangs", "nnnnnnhhh", 6, nil, 5 * time.Second, ""},
+		{"a third is known to be away", "nnnnnnaaa", 6, nil, 200 * time.Millisecond, ""},
+		{"one is away, one hangs", "nnnnnnah", 6, nil, 5 * time.Second, ""},
 		{"most hang", "nnhhh", 2, nil, 30 * time.Second, ""},
 		{"a third is down", "nnnnnnxxx", 6, nil, 0, ""},
 		{"one has a newer one", "nnnnun", 5, []venti.Head{newer}, 0, ""},
@@ -159,7 +171,7 @@ func TestPublish(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				p, err := head.Publish(t.Context(), c.s.members(), sign(1, 5, 55), c.s.send)
+				p, err := head.Publish(t.Context(), c.s.members(), c.s.absent, sign(1, 5, 55), c.s.send)
 				if took := time.Since(begun); took != c.within {
 					t.Errorf("it took %v, want %v", took, c.within)
 				}

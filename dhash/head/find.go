@@ -29,26 +29,28 @@ type Found struct {
 
 // Find asks members, the one closest to the owner's key first, at most Keepers+Slack of them, for the owner's heads.
 // ask checks signatures and that the heads are the owner's. A member that has an old one, or none, changes nothing but
-// the count, and one that hangs costs at most 10 s, and a second or two where most others answer.
+// the count, and one that hangs costs at most 10 s, a second or two where most others answer, and next to nothing if
+// absent, which may be nil, says that it is known not to answer now.
 //
 // The error wraps venti.ErrUnavailable if nobody answered, or if nobody has a head and no majority of the keepers has
 // said so; it is that of ctx if ctx ended first. If few have answered Found says so, and the head may be an old one.
-func Find(ctx context.Context, members []dhash.ID,
+func Find(ctx context.Context, members []dhash.ID, absent func(dhash.ID) bool,
 	ask func(context.Context, dhash.ID) ([]venti.Head, error)) (Found, error) {
 	members = members[:min(len(members), Keepers+Slack)]
 	keepers := min(len(members), Keepers)
 	f, of := Found{Asked: len(members)}, 0 // of the keepers, that have answered
 	var last error
+	others := await(members, absent)
 	fan(ctx, members, findTime, ask, func(i int, heads []venti.Head, err error) time.Duration {
+		none := others.done(i)
 		if err != nil {
 			last = err
-			return findTime
-		}
-		f.add(heads)
-		if i < keepers {
+		} else if f.add(heads); i < keepers {
 			of++
 		}
 		switch {
+		case none && 2*of > keepers:
+			return absentTime
 		case 3*of >= 2*keepers:
 			return laterTime
 		case 2*f.Answered > f.Asked:

@@ -27,12 +27,13 @@ type Published struct {
 }
 
 // Publish sends a head to members, those that are closest to its owner's key, at most Keepers of them, and returns when
-// all have answered, or 5 s after a majority has kept it. send checks the signatures of what comes back. Members that
-// did not get it get it from the others in time.
+// all have answered, or 5 s after a majority has kept it; members that absent, which may be nil, knows not to answer
+// now it hardly waits for. send checks the signatures of what comes back. Members that did not get it get it from the
+// others in time.
 //
 // The error wraps venti.ErrUnavailable if nobody keeps the head and nothing newer or in conflict is the reason; it is
 // that of ctx if ctx ended first.
-func Publish(ctx context.Context, members []dhash.ID, h venti.Head,
+func Publish(ctx context.Context, members []dhash.ID, absent func(dhash.ID) bool, h venti.Head,
 	send func(context.Context, dhash.ID) (Verdict, []venti.Head, error)) (Published, error) {
 	members = members[:min(len(members), Keepers)]
 	type answer struct {
@@ -41,10 +42,12 @@ func Publish(ctx context.Context, members []dhash.ID, h venti.Head,
 	}
 	p := Published{Asked: len(members)}
 	why := fmt.Errorf("no answer within %v", publishTime)
+	others := await(members, absent)
 	fan(ctx, members, publishTime, func(ctx context.Context, id dhash.ID) (answer, error) {
 		v, others, err := send(ctx, id)
 		return answer{v, others}, err
-	}, func(_ int, a answer, err error) time.Duration {
+	}, func(i int, a answer, err error) time.Duration {
+		none := others.done(i)
 		if err == nil && !a.verdict.Kept() {
 			err = refused(a.verdict)
 		}
@@ -54,7 +57,10 @@ func Publish(ctx context.Context, members []dhash.ID, h venti.Head,
 			p.Kept++
 		}
 		p.add(h, a.others)
-		if 2*p.Kept > p.Asked {
+		switch most := 2*p.Kept > p.Asked; {
+		case most && none:
+			return absentTime
+		case most:
 			return restTime
 		}
 		return publishTime

@@ -25,7 +25,7 @@ type ClientConfig struct {
 	Owner   ed25519.PrivateKey // whose blocks are stored
 	MarkKey [32]byte           // the owner's
 	Program string             // version of the program
-	Wait    time.Duration      // for the swarm, while it is out of reach: see gateway.Config
+	Wait    time.Duration      // for the swarm, while it is out of reach: see gateway.Config; Dial too waits so long, or 30 s
 	Log     *slog.Logger       // nil discards
 }
 
@@ -64,7 +64,7 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		p.peers)
 	if err == nil {
 		p.start(false)
-		err = p.ready(ctx)
+		err = p.ready(ctx, max(readyTime, cfg.Wait))
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -87,15 +87,16 @@ func (f *Folder) client(now time.Time) (ed25519.PrivateKey, member.Chain, error)
 	return key, chain, err
 }
 
-// readyTime bounds how long a client looks for members, and refusedTime how long once one has refused it.
+// readyTime bounds how long a client looks for members that is not to wait for them, and refusedTime how long once one has
+// refused it.
 const (
 	readyTime   = 30 * time.Second
 	refusedTime = 2 * time.Second
 )
 
-// ready waits until the roster agrees with that of a member.
-func (p *presence) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
+// ready waits until the roster agrees with that of a member, but no longer than a time.
+func (p *presence) ready(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(refusedTime)
 	defer tick.Stop()

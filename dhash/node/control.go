@@ -169,6 +169,7 @@ func (c *control) blocks(ctx context.Context, w http.ResponseWriter, r *http.Req
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	c.n.meet(r.Context())
 	g, err := c.n.Gateway(s)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
@@ -196,6 +197,24 @@ func (c *control) blocks(ctx context.Context, w http.ResponseWriter, r *http.Req
 	server := &wire.Server{Store: g, Log: c.log}
 	if err := server.Serve(ctx, newLone(conn, rw.Reader)); err != nil && !errors.Is(err, net.ErrClosed) {
 		c.log.Debug("session ended", slog.Any("err", err))
+	}
+}
+
+// meetTime is how long a node that has just begun may need to learn who is in its swarm.
+const meetTime = 5 * time.Second
+
+// meet waits until this node knows the members as another one does, or has had the time for it: how many there are says how
+// blocks are coded. Who founded a swarm and knows nobody else is alone in it.
+func (n *Node) meet(ctx context.Context) {
+	if n.cfg.Folder.Founder != nil && n.p.roster.Len() <= 1 {
+		return
+	}
+	rest := time.NewTimer(time.Until(n.started.Add(meetTime)))
+	defer rest.Stop()
+	select {
+	case <-n.p.service.Agreed():
+	case <-rest.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -34,20 +34,21 @@ func (p *presence) keepers(o dhash.Owner, n int) (ids []dhash.ID) {
 }
 
 func (p *presence) findHeads(ctx context.Context, peers headPeers, o dhash.Owner) (FoundHeads, error) {
-	return head.Find(ctx, p.keepers(o, head.Keepers+head.Slack), func(ctx context.Context, id dhash.ID) ([]venti.Head, error) {
+	ask := func(ctx context.Context, id dhash.ID) ([]venti.Head, error) {
 		lists, err := peers.FindHeads(ctx, id, []dhash.Owner{o})
 		if err != nil {
 			return nil, err
 		}
 		return lists[0], nil
-	})
+	}
+	return head.Find(ctx, p.keepers(o, head.Keepers+head.Slack), p.absent, ask)
 }
 
 func (p *presence) publishHead(ctx context.Context, peers headPeers, h venti.Head) (PublishedHead, error) {
-	return head.Publish(ctx, p.keepers(dhash.Owner(h.Owner), head.Keepers), h,
-		func(ctx context.Context, id dhash.ID) (head.Verdict, []venti.Head, error) {
-			return peers.PublishHead(ctx, id, h)
-		})
+	send := func(ctx context.Context, id dhash.ID) (head.Verdict, []venti.Head, error) {
+		return peers.PublishHead(ctx, id, h)
+	}
+	return head.Publish(ctx, p.keepers(dhash.Owner(h.Owner), head.Keepers), p.absent, h, send)
 }
 
 const (

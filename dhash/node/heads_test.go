@@ -109,6 +109,46 @@ func TestHandedOn(t *testing.T) {
 	if err != nil || v[0] != head.Conflict || v[1] != head.Same || len(newer) != 0 {
 		t.Error(v, newer, err)
 	}
+	// What the other lacks it is answered with, also where the first it sent is new.
+	latest := signHead(7, 2, "latest")
+	if v, _, err = s.nodes[2].Peers().Heads(t.Context(), s.folders[1].ID(), []venti.Head{latest}); err != nil || v[0] != head.New {
+		t.Fatal(v, err)
+	}
+	v, newer, err = s.nodes[0].Peers().Heads(t.Context(), s.folders[1].ID(), []venti.Head{signHead(8, 1, "a"), h})
+	if err != nil || v[0] != head.New || v[1] != head.Older || !slices.Equal(newer, []venti.Head{latest}) {
+		t.Error(v, newer, err)
+	}
+}
+
+// Of an owner of whom nothing is held here a head is taken only from whoever is close to its key, or shows the grant.
+func TestFarSender(t *testing.T) {
+	s := found(t, 2)
+	c := s.dial(0)
+	if _, err := c.Put(t.Context(), ventitest.Random(1, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	far, near, here := dhash.ID("far away"), s.folders[0].ID(), s.nodes[1].Handler()
+	for _, x := range []struct {
+		name    string
+		from    dhash.ID
+		owner   byte
+		granted bool
+		want    head.Verdict
+	}{
+		{"from afar", far, 2, false, head.NotMine},
+		{"from afar, granted", far, 2, true, head.New},
+		{"from afar, of an owner who has claims here", far, 1, false, head.New},
+		{"from close by", near, 3, false, head.New},
+		{"from this node", s.folders[1].ID(), 4, false, head.New},
+	} {
+		v, _, err := here.Heads(t.Context(), x.from, []venti.Head{signHead(x.owner, 1, x.name)}, []bool{x.granted})
+		if err != nil || v[0] != x.want {
+			t.Errorf("%s: %v, %v", x.name, v, err)
+		}
+	}
 }
 
 // A member whose disk was lost, heads and all, has them back after a sweep of the others.

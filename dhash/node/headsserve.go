@@ -29,7 +29,7 @@ func (n *Node) lendsTo(o dhash.Owner) bool { return n.store.Owner(o).Fragments >
 func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head,
 	error) {
 	table, self := h.n.p.table(), h.n.cfg.Folder.ID()
-	verdicts := make([]head.Verdict, len(heads)) // of one head at least
+	verdicts := make([]head.Verdict, len(heads))
 	var mine, before []venti.Head
 	for i, hd := range heads {
 		o := dhash.Owner(hd.Owner)
@@ -52,7 +52,7 @@ func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, gra
 			verdicts[i], taken = taken[0], taken[1:]
 		}
 	}
-	if verdicts[0] == head.New {
+	if len(heads) == 1 && granted[0] && verdicts[0] == head.New {
 		return verdicts, before, nil // who publishes hears what has given way: perhaps it has not seen that
 	}
 	return verdicts, h.newer(heads), nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -84,6 +85,7 @@ type Node struct {
 	control *control
 	socket  net.Listener
 	started time.Time
+	served  atomic.Int64 // when a fragment was last stored or read for a person's program: nanoseconds since 1970
 }
 
 // Open makes a member ready: it opens its fragments, listens, and answers on the folder's socket once Run is called.

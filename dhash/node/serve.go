@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/fragstore"
@@ -26,6 +27,7 @@ func (h *holder) Put(ctx context.Context, _ dhash.ID, c dhash.Claim, f *dhash.Fr
 	if !h.responsible(h.n.cfg.Folder.ID(), f) {
 		return 0, dhash.ErrNotMine
 	}
+	h.n.served.Store(time.Now().UnixNano())
 	if err := h.n.store.Put(ctx, c, f, coding); err != nil {
 		return 0, err
 	}
@@ -77,6 +79,9 @@ func (h *holder) State(ctx context.Context, from dhash.ID, statement []byte) ([]
 
 // Get implements peer.Handler.
 func (h *holder) Get(ctx context.Context, _ dhash.ID, w peer.Want) (*dhash.Fragment, error) {
+	if w.Coding.IsZero() { // a member that repairs knows which one it wants
+		h.n.served.Store(time.Now().UnixNano())
+	}
 	encoded, _, err := h.n.store.Get(ctx, w.Score, func(f fragstore.Held) bool {
 		return (w.Coding.IsZero() || f.Coding == w.Coding) && !slices.Contains(w.Avoid, f.Coding)
 	}, nil)
@@ -126,3 +131,9 @@ func (h *holder) Divert(ctx context.Context, _ dhash.ID, d peer.Diversion) error
 	name := fragstore.Name{Score: d.Score, Coding: d.Coding, Index: d.Index}
 	return h.n.store.Divert(ctx, fragstore.Diversion{Name: name, To: d.To})
 }
+
+// busyFor is how long after a request of a person's program this node counts as busy with it.
+const busyFor = 2 * time.Second
+
+// busy reports whether this node has lately stored or read a fragment for a person's program.
+func (n *Node) busy() bool { return time.Now().UnixNano()-n.served.Load() < int64(busyFor) }

@@ -105,7 +105,7 @@ func newUpkeep(n *Node) (u *upkeep, err error) {
 	}
 	const second = time.Second // in which little happens, however often is swept
 	u.repairer, err = repair.New(repair.Config{Self: self, Peers: n.p.peers, Store: n.store, Table: n.p.table, Policy: n.p.policy,
-		Roster: u.counted, Grace: n.p.grace, Retiring: u.retiring, Wiped: u.wiped, Rate: u.cfg.Rate,
+		Roster: u.counted, Grace: n.p.grace, Retiring: u.retiring, Wiped: u.wiped, Rate: u.cfg.Rate, Busy: n.busy,
 		Takeover: max(u.cfg.Sweep/24, second), Confirm: u.cfg.Sweep, Retry: max(u.cfg.Sweep/360, second), Log: n.log})
 	u.observe()
 	return u, err

@@ -16,7 +16,8 @@
 // which make a disk read much and send little, have a short queue of their own.
 //
 // Members send each other what keeps the swarm (reconcile, copy), which no client may. What an owner has signed, anybody
-// brings (statement). What is in those messages is for other packages to say.
+// brings (statement). What is in those messages is for other packages to say. Heads of owners (package head) members hand on
+// to each other and clients publish; their signatures are checked on either side of the wire, before anybody sees them.
 //
 // Everything has a deadline. A request has one; its caller can give up before, and then it takes no room in the window
 // any more and a late answer is thrown away. A member that owes answers is pinged when nothing has come for a while, and

@@ -88,7 +88,7 @@ func (r *remote) start(stream network.Stream, reused bool) *link {
 		l.touch()
 		r.client.bytesIn.Add(int64(n))
 	}}, readBuffer)
-	l.out = newSender(stream, cfg.Stall, func(n int, payload bool) {
+	l.out = newSender(stream, cfg.Stall, lingerTime, func(n int, payload bool) {
 		if payload { // on a slow line it takes long to the first answer; requests without payload all fit in a buffer
 			l.touch()
 		}

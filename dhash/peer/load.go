@@ -117,7 +117,9 @@ func (c *served) load(ctx context.Context, turn chan struct{}, guess int64,
 	size := int64(0)
 	select {
 	case turn <- struct{}{}: // whoever has one gives it back without waiting for a member
-		size, err = work()
+		if err = c.out.ended(); err == nil { // else what was to be sent, and is not, has made the room
+			size, err = work()
+		}
 		<-turn
 	case <-ctx.Done():
 		err = ctx.Err()

@@ -14,6 +14,12 @@ import (
 const (
 	smallFrame = 4 << 10   // a message up to this length is sent before longer ones, and with others in one write
 	writeChunk = 256 << 10 // bytes of one call
+
+	// A client lets long messages wait for others, up to so many bytes or so long: a member that is woken once for several
+	// saves as much again of what waking costs, and more go into one fsync (package fragstore). Measured with 24 members on
+	// one machine, fragments of 37 KB: a fifth less of the processor, and none of the rate.
+	lingerBytes = 256 << 10
+	lingerTime  = 50 * time.Millisecond
 )
 
 // A frame is a message on its way out.
@@ -41,11 +47,12 @@ const (
 	frameDone
 )
 
-// A sender writes frames to a stream, from one goroutine: small ones before large ones, else in order. It does not bound
-// its queue: callers do.
+// A sender writes frames to a stream, from one goroutine: small ones before large ones, else in order; large ones after they
+// have waited for others, if linger is set. It does not bound its queue: callers do.
 type sender struct {
 	stream network.MuxedStream
 	stall  time.Duration             // how long the stream may stand still
+	linger time.Duration             // how long large frames wait for more
 	wrote  func(n int, payload bool) // called when n bytes are out
 	wake   chan struct{}             // room for one
 
@@ -55,8 +62,8 @@ type sender struct {
 	err   error // why nothing is sent any more
 }
 
-func newSender(s network.MuxedStream, stall time.Duration, wrote func(int, bool)) *sender {
-	return &sender{stream: s, stall: stall, wrote: wrote, wake: make(chan struct{}, 1)}
+func newSender(s network.MuxedStream, stall, linger time.Duration, wrote func(int, bool)) *sender {
+	return &sender{stream: s, stall: stall, linger: linger, wrote: wrote, wake: make(chan struct{}, 1)}
 }
 
 // push queues a frame. If nothing is sent any more it returns why, and done is not called.
@@ -149,6 +156,13 @@ func (s *sender) close(err error) {
 	}
 }
 
+// ended returns why nothing is sent any more, or nil.
+func (s *sender) ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
 // run sends until the sender is closed, and returns nil, or until writing fails.
 func (s *sender) run() error {
 	var batch []*frame
@@ -156,13 +170,11 @@ func (s *sender) run() error {
 	for {
 		batch = s.next(batch[:0])
 		if len(batch) == 0 {
-			s.mu.Lock()
-			over := s.err != nil
-			s.mu.Unlock()
-			if over {
+			if s.ended() != nil {
 				return nil
 			}
 			<-s.wake
+			s.gather()
 			continue
 		}
 		err := s.send(batch, &buf)
@@ -175,6 +187,30 @@ func (s *sender) run() error {
 			return err
 		}
 	}
+}
+
+// gather returns when there is something to send that need not wait for more.
+func (s *sender) gather() {
+	until := time.NewTimer(s.linger)
+	defer until.Stop()
+	for s.lingers() {
+		select {
+		case <-s.wake:
+		case <-until.C:
+			return
+		}
+	}
+}
+
+// lingers reports whether what is queued may wait for more.
+func (s *sender) lingers() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := 0
+	for _, f := range s.large {
+		size += len(f.payload)
+	}
+	return s.err == nil && len(s.small) == 0 && 0 < size && size < lingerBytes
 }
 
 // next takes what is to go out together: small frames, and then at most one that is large.

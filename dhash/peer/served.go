@@ -61,7 +61,7 @@ func newServed(s *Server, id dhash.ID, stream network.Stream) *served {
 		grants:   make(map[dhash.Owner]struct{}),
 	}
 	c.in = bufio.NewReaderSize(&meter{stream, func(n int) { s.bytesIn.Add(int64(n)) }}, readBuffer)
-	c.out = newSender(stream, s.cfg.Stall, func(n int, _ bool) { s.bytesOut.Add(int64(n)) })
+	c.out = newSender(stream, s.cfg.Stall, 0, func(n int, _ bool) { s.bytesOut.Add(int64(n)) })
 	return c
 }
 

@@ -8,19 +8,27 @@ type budget struct {
 	rate  float64 // bytes a second
 	level float64 // bytes that may be spent
 	at    time.Time
+	busy  func() bool // credits come slower; may be nil
 }
+
+// While the node serves people its repairs have one part in busyShare of their rate.
+const busyShare = 4
 
 // maxDebt is the longest time that what was urgent keeps all else waiting.
 const maxDebt = time.Hour
 
-func newBudget(rate int64, now time.Time) budget {
-	return budget{rate: float64(rate), level: float64(rate), at: now}
+func newBudget(rate int64, now time.Time, busy func() bool) budget {
+	return budget{rate: float64(rate), level: float64(rate), at: now, busy: busy}
 }
 
 // fill credits the time that has passed; more than a second's worth is not saved up.
 func (b *budget) fill(now time.Time) {
 	if d := now.Sub(b.at); d > 0 {
-		b.level = min(b.level+d.Seconds()*b.rate, b.rate)
+		credit := d.Seconds() * b.rate
+		if b.busy != nil && b.busy() {
+			credit /= busyShare
+		}
+		b.level = min(b.level+credit, b.rate)
 	}
 	b.at = now
 }

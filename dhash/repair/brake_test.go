@@ -14,9 +14,16 @@ import (
 )
 
 func TestBudget(t *testing.T) {
+	t.Run("idle", func(t *testing.T) { keepsWithin(t, 10_000, func(c *repair.Config) { c.Rate = 10_000 }) })
+	t.Run("busy", func(t *testing.T) {
+		keepsWithin(t, 10_000, func(c *repair.Config) { c.Rate, c.Busy = 40_000, func() bool { return true } })
+	})
+}
+
+// keepsWithin holds that a node spends no more than a rate.
+func keepsWithin(t *testing.T, rate int64, set func(*repair.Config)) {
 	within(t, func(t *testing.T) {
-		const rate = 10_000
-		s := newSwarm(t, 30, func(c *repair.Config) { c.Rate = rate })
+		s := newSwarm(t, 30, set)
 		var all []*codec.Encoded
 		for i := range 200 {
 			all = append(all, s.put(uint64(i), 20_000, usual))
@@ -36,7 +43,7 @@ func TestBudget(t *testing.T) {
 			st := m.rep.Stats()
 			spent := st.Mend.Read + st.Mend.Written + st.Handoff.Read + st.Handoff.Written
 			one = 3 * int64(28*usual.PayloadSize(20_000))
-			if most := int64(time.Since(began).Seconds()*rate) + rate + one; spent > most {
+			if most := int64(time.Since(began).Seconds()*float64(rate)) + 4*rate + one; spent > most {
 				t.Fatalf("%d bytes after %v, want at most %d", spent, time.Since(began), most)
 			}
 			if st.Waiting+st.Due == 0 && st.Repaired > 0 {
@@ -49,7 +56,7 @@ func TestBudget(t *testing.T) {
 		if st.Repaired < 10 || st.Waiting != 0 {
 			t.Errorf("%d repaired in %v, %d waiting", st.Repaired, took, st.Waiting)
 		}
-		least := time.Duration(float64(st.Mend.Read+st.Mend.Written-rate-one) / rate * float64(time.Second))
+		least := time.Duration(float64(st.Mend.Read+st.Mend.Written-4*rate-one) / float64(rate) * float64(time.Second))
 		if took < least {
 			t.Errorf("it took %v, want %v at least", took, least)
 		}

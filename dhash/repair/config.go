@@ -60,6 +60,10 @@ type Config struct {
 	// Zero means 4 MiB.
 	Rate int64
 
+	// Busy reports whether the node serves people now, whom repairs should not slow down: then only a quarter of Rate is
+	// spent. It must be quick. Nil: it never does.
+	Busy func() bool
+
 	// Queue is how many codings of blocks are remembered that have to be looked at. Zero means 131,072, which take some
 	// 55 MiB.
 	Queue int

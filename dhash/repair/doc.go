@@ -77,7 +77,8 @@
 // # Brakes
 //
 // Bytes of fragments, fetched and sent, are counted against a rate (Config.Rate), which only what is urgent may exceed;
-// that counts too, and all else waits for it, an hour at most. When more than 30 % of the members that answered within
+// that counts too, and all else waits for it, an hour at most. While the node serves people (Config.Busy) a quarter of the
+// rate has to do. When more than 30 % of the members that answered within
 // the last hour have vanished, a node takes itself for cut off and repairs nothing at all until they are back or the
 // grace period has passed. At most 15 requests are under way.
 package repair

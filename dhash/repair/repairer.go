@@ -35,7 +35,7 @@ func New(cfg Config) (*Repairer, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	return &Repairer{cfg: cfg, queue: newQueue(cfg.Queue, cfg.Retry), budget: newBudget(cfg.Rate, time.Now()),
+	return &Repairer{cfg: cfg, queue: newQueue(cfg.Queue, cfg.Retry), budget: newBudget(cfg.Rate, time.Now(), cfg.Busy),
 		slots: make(chan struct{}, maxRequests), turn: make(chan struct{}, 1),
 		news: make(chan struct{}, 1)}, nil
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"time"
@@ -125,3 +126,9 @@ func (s *Swarm) FragmentsOf(score venti.Score) map[int][]int {
 // Streams returns how many streams of a protocol have been opened since the beginning, by all members. Package member
 // opens one for each request.
 func (s *Swarm) Streams(id protocol.ID) int { return s.links.streams.of(id) }
+
+// Owner returns the one owner that there is.
+func (s *Swarm) Owner() dhash.Owner { return dhash.Owner(member.PublicOf(s.owner)) }
+
+// OwnerKey returns the key that the owner signs with.
+func (s *Swarm) OwnerKey() ed25519.PrivateKey { return s.owner }

@@ -10,11 +10,15 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
+
+// maxRead is the length of the longest read that the kernel asks for.
+const maxRead = 1 << 20
 
 // Run mounts what cfg says, and serves it until somebody unmounts it (fusermount3 -u, umount) or ctx ends, when it
 // unmounts it itself. If the mount is in use then, it is taken out of the tree of files, and who uses it gets errors.
@@ -46,6 +50,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := server.WaitMount(); err != nil {
 		return errors.Join(fmt.Errorf("mounting at %s: %w", cfg.Dir, err), server.Unmount())
 	}
+	if err := readAhead(cfg.Dir); err != nil {
+		cfg.Log.Debug("the kernel reads ahead as little as it does by default", slog.Any("err", err))
+	}
 	if cfg.Ready != nil {
 		cfg.Ready()
 	}
@@ -69,7 +76,7 @@ func Run(ctx context.Context, cfg Config) error {
 func (c *Config) options() *fuse.MountOptions {
 	o := &fuse.MountOptions{
 		FsName: "vdh", Name: "vdh", Options: []string{"ro"}, AllowOther: c.AllowOther,
-		MaxWrite:             1 << 20, // and so the longest read
+		MaxWrite:             maxRead,
 		EnableSymlinkCaching: true, ExplicitDataCacheControl: true,
 		Logger: log.New(io.Discard, "", 0),
 	}
@@ -82,6 +89,17 @@ func (c *Config) options() *fuse.MountOptions {
 		o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
 	}
 	return o
+}
+
+// readAhead has the kernel ask for as much as one read may have when files are read forwards, an eighth of which is its
+// default. Only root may say so.
+func readAhead(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return os.NewSyscallError("lstat", err)
+	}
+	name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev), unix.Minor(st.Dev))
+	return os.WriteFile(name, strconv.AppendInt(nil, maxRead>>10, 10), 0)
 }
 
 // usable says what is wrong with a directory to mount on.
