@@ -49,6 +49,8 @@ type app struct {
 	writing *prune.Writing                                             // the same of a swarm
 	source  *tree.Source
 	catalog *catalog.Catalog
+	shared  bool                      // other machines of the owner may change the catalog: it is that of a swarm
+	apart   *catalog.UnpublishedError // the list was changed, and is not the one that others find
 }
 
 func newApp(in io.Reader, out, errs io.Writer) *app {
@@ -144,7 +146,7 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 	}
 	cfg := catalog.Config{Dir: dir, Store: late{a}, Owner: owner}
 	if at.swarm {
-		cfg.Heads = swarmHeads{a}
+		cfg.Heads, cfg.Vet, a.shared = swarmHeads{a}, a.vet, true
 	}
 	a.catalog, err = catalog.Open(cfg)
 	return a.catalog, err

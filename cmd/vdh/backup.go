@@ -63,6 +63,7 @@ func (a *app) backup(ctx context.Context, paths []string, f *backupFlags) error 
 	if a.disk != nil && a.limit > 0 {
 		cfg.Store = pacedFolder{a.disk, &pace{rate: a.limit}}
 	}
+	a.refresh(ctx, refreshTime)
 	if err := a.compareWith(ctx, &cfg, f); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 		if a.swarm != nil {
 			a.keepMachine(ctx, cat)
 		}
-		if err := a.commit(ctx, cat, snap, snap.Parent); err != nil {
+		if err := a.commit(ctx, cat, snap, snap.Parent, begin); err != nil {
 			return err
 		}
 	}
@@ -57,7 +57,7 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 	if !f.dryRun {
 		a.heartbeat(ctx)
 	}
-	return verdict(res.Failed, held)
+	return verdict(res.Failed, a.lagging(held.shortfall()))
 }
 
 // countAdded corrects what a run has added to a swarm, which only says that when all blocks have arrived.
@@ -76,9 +76,8 @@ func (a *app) countAdded(ctx context.Context, res *archive.Result) error {
 }
 
 // verdict returns the error of a backup that is kept, though not as it should be. Files that could not be read decide
-// the exit code, since nothing but the user can help them.
-func verdict(failed int64, held *redundancy) error {
-	short := held.shortfall()
+// the exit code, since nothing but the user can help them. short is what else is not as it should be.
+func verdict(failed int64, short error) error {
 	if failed == 0 {
 		return short
 	}

@@ -21,24 +21,24 @@ func snapshotOfRun(res *archive.Result, took time.Duration) snapshot.Snapshot {
 
 // commit puts a snapshot into the catalog, which makes it durable. basis is the snapshot of which it uses blocks without
 // having asked for them. Where that has left the catalog, or never was in it, every block is looked for first: a prune
-// may have taken some (see package prune).
-func (a *app) commit(ctx context.Context, cat *catalog.Catalog, snap snapshot.Snapshot, basis venti.Score) error {
+// may have taken some (see package prune). So may one on another machine where it took long since begin.
+func (a *app) commit(ctx context.Context, cat *catalog.Catalog, snap snapshot.Snapshot, basis venti.Score, begin time.Time) error {
 	err := cat.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
-		isBasis := func(s snapshot.Snapshot) bool { return s.Score == basis }
-		if !basis.IsZero() && !slices.ContainsFunc(list, isBasis) {
-			t, err := a.openOwn(ctx, snap)
-			if err == nil {
-				err = archive.Present(ctx, t)
-			}
-			if err != nil {
+		gone := !basis.IsZero() && !listed(list, basis)
+		if gone || a.shared && time.Since(begin) > freshClaims {
+			err := a.present(ctx, snap)
+			switch {
+			case err != nil && gone:
 				return nil, fmt.Errorf("the snapshot %s, which this one builds on, was forgotten and pruned meanwhile; "+
 					"run the command again: %w", basis.Short(), err)
+			case err != nil:
+				return nil, err
 			}
 		}
 		list = slices.DeleteFunc(list, func(s snapshot.Snapshot) bool { return s.Score == snap.Score })
 		return append(list, snap), nil
 	})
-	if err != nil {
+	if err := a.kept(err); err != nil {
 		return fmt.Errorf("the snapshot is not kept: %w", err)
 	}
 	return nil

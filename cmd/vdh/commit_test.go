@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ventidhash/snapshot"
 	"ventidhash/venti"
@@ -56,7 +57,7 @@ func TestCommit(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return a.commit(t.Context(), cat, snapshotOf(n.tree), basis.Score)
+		return a.commit(t.Context(), cat, snapshotOf(n.tree), basis.Score, time.Now())
 	}
 	vdh("forget", first, second)
 	if err := commit(); err != nil {

@@ -98,6 +98,7 @@ func (a *app) copy(ctx context.Context, names []string, f *copyFlags) (err error
 	if err := a.reading(ctx); err != nil {
 		return err
 	}
+	a.refresh(ctx, refreshTime)
 	snaps, err := a.listed(ctx, names)
 	if err != nil {
 		return err
@@ -159,6 +160,7 @@ func (c *copying) open(ctx context.Context) (err error) {
 	if c.list, err = c.to.snapshots(ctx); err != nil {
 		return err
 	}
+	c.to.refresh(ctx, refreshTime)
 	list, err := c.list.List(ctx)
 	for _, s := range list {
 		c.already[s.Score] = true
@@ -237,7 +239,7 @@ func (c *copying) run(ctx context.Context, snaps []snapshot.Snapshot) error {
 	if !c.f.dryRun {
 		c.to.heartbeat(ctx)
 	}
-	return copyVerdict(rep, held)
+	return copyVerdict(rep, c.to.lagging(held.shortfall()))
 }
 
 // enter puts a snapshot, all of which is stored, into the list.
@@ -245,12 +247,11 @@ func (c *copying) enter(ctx context.Context, s snapshot.Snapshot) error {
 	if c.already[s.Score] {
 		return c.store.Sync(ctx)
 	}
-	return c.list.Add(ctx, s)
+	return c.to.kept(c.list.Add(ctx, s))
 }
 
-// copyVerdict returns the error of a copy that came to its end.
-func copyVerdict(r transfer.Report, held *redundancy) error {
-	short := held.shortfall()
+// copyVerdict returns the error of a copy that came to its end; short is what else is not as it should be.
+func copyVerdict(r transfer.Report, short error) error {
 	if r.Lacking == 0 {
 		return short
 	}

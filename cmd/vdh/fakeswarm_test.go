@@ -16,6 +16,7 @@ import (
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/node"
 	"ventidhash/venti"
+	"ventidhash/venti/seal"
 	"ventidhash/venti/ventitest"
 )
 
@@ -32,6 +33,7 @@ type fakeSwarm struct {
 	open  bool
 
 	heads []venti.Head // that were published last
+	deaf  error        // of whoever asks for heads or publishes one
 
 	proof func(*gateway.Proof) // changes what Prove says; nil does not
 }
@@ -128,7 +130,9 @@ func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 func (s *fakeSwarm) Heads(_ context.Context, o dhash.Owner) (f node.FoundHeads, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.Asked, f.Answered = 1, 1
+	if f.Asked, f.Answered = 1, 1; s.deaf != nil {
+		return node.FoundHeads{Asked: 1}, s.deaf
+	}
 	for _, h := range s.heads {
 		if dhash.Owner(h.Owner) == o {
 			f.Heads, f.Agree = append(f.Heads, h), 1
@@ -142,6 +146,9 @@ func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.Published
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := node.PublishedHead{Asked: 1, Kept: 1}
+	if s.deaf != nil {
+		return node.PublishedHead{Asked: 1}, s.deaf
+	}
 	s.heads = slices.DeleteFunc(s.heads, func(old venti.Head) bool {
 		if old.Owner == h.Owner && old.Sequence >= h.Sequence && old != h {
 			p.Others = append(p.Others, old)
@@ -150,6 +157,18 @@ func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.Published
 	})
 	s.heads = append(s.heads, h)
 	return p, nil
+}
+
+// Roots implements swarmStore.
+func (s *fakeSwarm) Roots(ctx context.Context, _ dhash.Owner, fn func(venti.Score) error) error {
+	for _, score := range s.Scores() {
+		if b, err := s.Get(ctx, score); err == nil && len(b) > 0 && b[0] == seal.RootByte {
+			if err := fn(score); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Renew is Has: nobody prunes it.

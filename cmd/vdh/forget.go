@@ -105,6 +105,7 @@ func (a *app) forget(ctx context.Context, f *forgetting) (err error) {
 	if _, err := a.session(ctx); err != nil {
 		return err
 	}
+	a.refresh(ctx, refreshTime)
 	list, err := a.list(ctx)
 	switch {
 	case err != nil:
@@ -135,7 +136,7 @@ func (a *app) takeOff(ctx context.Context, f *forgetting) error {
 	if err != nil {
 		return err
 	}
-	return cat.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+	return a.kept(cat.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
 		if f.policy != nil {
 			if err := f.plan(time.Now(), list); err != nil {
 				return nil, err
@@ -149,7 +150,7 @@ func (a *app) takeOff(ctx context.Context, f *forgetting) error {
 			gone[s.Score] = true
 		}
 		return slices.DeleteFunc(list, func(s snapshot.Snapshot) bool { return gone[s.Score] }), nil
-	})
+	}))
 }
 
 // noteForgotten puts down for the next prune of a swarm which snapshots are about to be forgotten.

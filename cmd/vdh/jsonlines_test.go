@@ -213,6 +213,9 @@ func TestJSONLines(t *testing.T) {
 	r.run(exitOK, "restore", in("latest"+src, "--target", filepath.Join(r.home, "out"))...)
 	r.run(exitOK, "restore", in("latest"+src, "--target", filepath.Join(r.home, "out"), "--dry-run")...)
 	r.run(exitOK, "forget", in(first.Score)...)
+	r.run(exitOK, "snapshots", in("--all")...)
+	r.run(exitOK, "adopt", in(first.Score)...)
+	r.run(exitOK, "forget", in(first.Score)...)
 	r.run(exitOK, "prune", in("--dry-run")...)
 	r.run(exitOK, "prune", in()...)
 	for _, name := range r.segments() {
@@ -226,6 +229,7 @@ func TestJSONLines(t *testing.T) {
 	r.run(exitOK, "copy", "--from", swarmWord, "--to", filepath.Join(r.home, "copy"), "--dry-run")
 	r.run(exitOK, "copy", "--from", swarmWord, "--to", filepath.Join(r.home, "copy"))
 	r.run(exitOK, "forget", "latest")
+	r.run(exitOK, "snapshots", "--all")
 	r.run(anyCode, "prune", "--dry-run")
 	r.run(anyCode, "prune") // members that have just started may wait
 	for _, verb := range []string{"sweep", "repair", "node scrub", "version", "swarm members", "swarm plan", "swarm invite"} {

@@ -98,9 +98,7 @@ func (a *app) openShared(ctx context.Context, n snapshot.Name) (*named, error) {
 
 // snapshotOf returns what an opened snapshot says of itself.
 func snapshotOf(t *vac.Tree) snapshot.Snapshot {
-	r := t.Root
-	return snapshot.Snapshot{Score: t.Ref.Score, Time: r.Time, Host: r.Host, User: r.User, Paths: r.Paths,
-		Files: r.Files, Dirs: r.Dirs, Bytes: r.Bytes, Parent: r.Prev}
+	return snapshotOfRoot(t.Ref.Score, t.Root)
 }
 
 // lookup returns the entry that n's path names, or an error that says where it is missing.

@@ -24,12 +24,15 @@ nobody waits. What a running backup may still want stays until a later prune. A 
 that several identities use is not pruned, since one cannot see what another needs.
 
 Of a swarm, every member that may hold such blocks is told so, and keeps them in its trash for 30
-days more. Before, everything that is kept is walked: where a directory of it cannot be read, nothing
-is let go. A member that cannot be reached is told by the next prune. One that is to let go of more
-than a tenth of what it keeps for this identity waits for a second word, a day later at the earliest:
-vdh prune --confirm. What was stored in the last day stays until then, as a backup on another machine
-may be about to use it, unless --alone says that there is none. Once in 30 days, or with --retain,
-the members are told all that is still needed, so that nothing is kept for ever because a word was
+days more. Before, what other machines of this identity have put on the list is taken in, and all
+that is kept is walked: where too few members answer to say what the list is, or a directory cannot
+be read, nothing is let go. A member that cannot be reached is told by the next prune. One that is
+to let go of more than a tenth of what it keeps for this identity waits for a second word, a day
+later at the earliest: vdh prune --confirm. What was stored in the last day stays until then, as a
+backup on another machine may be about to use it, unless --alone says that there is none. A machine
+whose backup took longer, or could not be put on the list at once, claims all of it anew before it
+is, out of the trash if need be; it has 30 days for that. Once in 30 days, or with --retain, the
+members are told all that is still needed, so that nothing is kept for ever because a word was
 lost. Blocks that were stored in the last three days are left alone by that.
 
 The exit code is 4 if some members could not be told everything, and 11 if nothing was done because

@@ -11,13 +11,15 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/lenders"
 	"ventidhash/dhash/placement"
+	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/prune"
 	"ventidhash/venti"
 )
 
 const (
 	// otherBackup is for how long a backup of the same identity may have been running on another machine, unless there is
-	// none: what was claimed since then is not let go.
+	// none: what was claimed since then is not let go. One that takes longer, or whose snapshot is published late, claims
+	// everything anew before (app.commit, app.vet).
 	otherBackup = 24 * time.Hour
 
 	// ownMargin is how much earlier than it says a backup of this machine may have begun by a lender's clock: that may have
@@ -28,11 +30,6 @@ const (
 	// only it needed.
 	lateAfter = 60 * 24 * time.Hour
 )
-
-// errOtherMachine says that releasing could take what another machine's snapshots need.
-var errOtherMachine = errors.New("another machine speaks for this identity, or what this one noted was lost (it may have " +
-	"been set up anew): snapshots that are not on the list here may need any block, so nothing was let go. If no other " +
-	"machine backs up as this identity, add --alone; else give each machine an identity of its own")
 
 // A swarmPrune is one prune of a swarm.
 type swarmPrune struct {
@@ -114,19 +111,11 @@ func (p *swarmPrune) run(ctx context.Context) error {
 	return p.report(told)
 }
 
-// greet sends the heartbeats, which show whether anybody else speaks for the owner.
+// greet sends the heartbeats, which show the lenders' clocks.
 func (p *swarmPrune) greet(ctx context.Context) ([]lenders.Heard, error) {
 	heard, err := p.ledger.Heartbeat(ctx, p.members, 0)
 	if err != nil {
 		return nil, err
-	}
-	if p.f.alone {
-		p.ledger.Trust()
-	}
-	for _, l := range p.ledger.Lenders() {
-		if l.Other {
-			return nil, errOtherMachine
-		}
 	}
 	for _, h := range heard {
 		if h.Err == nil {
@@ -141,10 +130,38 @@ func (p *swarmPrune) greet(ctx context.Context) ([]lenders.Heard, error) {
 		count(int64(len(heard)), "member", "members"), err)
 }
 
+// agree sees to it that the list here is the one that all machines of the identity go by, with what each has added. It hands
+// the head out in any case: a member that knows a newer one objects, even if those that were asked did not know it.
+func (p *swarmPrune) agree(ctx context.Context, cat *catalog.Catalog) error {
+	if p.f.dryRun {
+		p.refresh(ctx, refreshTime)
+		return nil
+	}
+	err := cat.Republish(ctx)
+	if err == nil {
+		for _, l := range p.ledger.Lenders() {
+			if l.Other {
+				p.note("vdh: another machine has spoken to the members for this identity since the last prune here; it goes by the same list")
+				break
+			}
+		}
+		p.ledger.Trust()
+		return nil
+	}
+	if ctx.Err() == nil {
+		err = fmt.Errorf("what other machines of this identity have backed up is not known for sure, so nothing was let go; "+
+			"try again later: %w", cause(err))
+	}
+	return err
+}
+
 // search finds what can be let go.
 func (p *swarmPrune) search(ctx context.Context) error {
 	cat, err := p.snapshots(ctx)
 	if err != nil {
+		return err
+	}
+	if err := p.agree(ctx, cat); err != nil {
 		return err
 	}
 	src, err := p.plain(ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -8,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"ventidhash/dhash"
 	"ventidhash/dhash/claim"
+	"ventidhash/dhash/node"
+	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
 
@@ -261,33 +265,127 @@ func TestPruneOthers(t *testing.T) {
 	}
 }
 
-// TestPruneElsewhere has one identity on two machines, each with a list of its own: neither lets go of anything.
+// beside returns another machine of the same identity.
+func (c *pondClient) beside(name string) *pondClient {
+	c.t.Helper()
+	b := c.client(name)
+	identity, err := os.ReadFile(filepath.Join(c.home, "data/vdh/identity"))
+	c.do(err, os.WriteFile(filepath.Join(b.home, "data/vdh/identity"), identity, 0o600))
+	return b
+}
+
+// TestPruneElsewhere has one identity on two machines: each knows what the other keeps, and lets go of nothing else.
 func TestPruneElsewhere(t *testing.T) {
 	p := newPond(t, 3)
-	a, b := p.client("a"), p.client("b")
+	a := p.client("a")
 	dir := a.fill(1, 200_000)
 	first := a.backup(dir)
 	a.fill(2, 200_000)
-	a.backup(dir)
+	second := a.backup(dir)
 	a.vdh(exitOK, "forget", first)
-	identity, err := os.ReadFile(filepath.Join(a.home, "data/vdh/identity"))
-	a.do(err, os.WriteFile(filepath.Join(b.home, "data/vdh/identity"), identity, 0o600))
+	b := a.beside("b")
 	theirs := b.fill(1, 200_000)
 	score := b.backup(theirs)
+	if out := b.vdh(exitOK, "snapshots"); !strings.Contains(out, second[4:16]) || strings.Contains(out, first[4:16]) {
+		t.Errorf("what the other machine has done is not known:\n%s", out)
+	}
 	before, _ := p.lent(0)
 	p.nextSecond()
-	for range 2 {
-		a.prune(exitFailed)
-		if claims, trash := p.lent(0); claims != before || trash != 0 {
-			t.Errorf("%d of %d claims, %d in the trash", claims, before, trash)
-		}
+	if s, _ := a.prune(exitOK); s.Told != 3 || s.Snapshots != 2 || s.Fragments != 0 {
+		t.Errorf("within a day nothing is let go: %+v", s)
 	}
-	b.brings(score, theirs)
-	b.vdh(exitFailed, "prune", "--empty") // and the other way round
-	if s, _ := a.prune(exitOK, "--alone"); s.Fragments == 0 {
+	if claims, trash := p.lent(0); claims != before || trash != 0 {
+		t.Errorf("%d of %d claims, %d in the trash", claims, before, trash)
+	}
+	if s, _ := a.prune(exitOK, "--alone", "--retain"); s.Fragments == 0 || s.Snapshots != 2 {
 		t.Errorf("told to be alone: %+v", s)
 	}
-	if s, _ := a.prune(exitOK); s.Told != 3 {
-		t.Errorf("it is now: %+v", s)
+	if s, _ := b.prune(exitOK, "--alone", "--retain"); s.Fragments != 0 || s.Snapshots != 2 {
+		t.Errorf("the other machine: %+v", s)
 	}
+	a.brings(second, dir)
+	a.brings(score, theirs)
+	b.brings(score, theirs)
+}
+
+// mute is a swarm whose members do not answer about heads.
+type mute struct{ swarmStore }
+
+func (mute) Heads(context.Context, dhash.Owner) (node.FoundHeads, error) {
+	return node.FoundHeads{}, venti.ErrUnavailable
+}
+
+func (mute) PublishHead(context.Context, venti.Head) (node.PublishedHead, error) {
+	return node.PublishedHead{}, venti.ErrUnavailable
+}
+
+// muted runs the program on the machine while no member answers about heads.
+func (c *pondClient) muted(want int, args ...string) (out, errs string) {
+	c.t.Helper()
+	a, o, e := c.begin()
+	a.dial = func(ctx context.Context, create bool) (swarmStore, error) {
+		s, err := a.openSwarm(ctx, create)
+		return mute{s}, err
+	}
+	if code := a.execute(c.t.Context(), args); code != want {
+		c.t.Fatalf("vdh %v: exit code %d, not %d\n%s%s", args, code, want, o, e)
+	}
+	return strings.TrimSpace(o.String()), e.String()
+}
+
+// TestPruneLate has a backup that could not be published, and is made of blocks that another machine lets go of meanwhile:
+// it claims them anew, out of the trash, before anybody hears of it.
+func TestPruneLate(t *testing.T) {
+	const members = 3
+	p := newPond(t, members)
+	a := p.client("a")
+	dir := a.fill(1, 500_000)
+	first := a.backup(dir)
+	b := a.beside("b")
+	b.vdh(exitOK, "snapshots")
+	late, errs := b.muted(exitRedundancy, "backup", "-q", dir)
+	if !strings.Contains(errs, "other machines find") || late == "" {
+		t.Fatalf("%q, %s", late, errs)
+	}
+	if out := a.vdh(exitOK, "snapshots"); strings.Contains(out, late[4:16]) {
+		t.Fatalf("it is published:\n%s", out)
+	}
+
+	// Nothing is let go by a machine that cannot know what others have.
+	was := dir + ".was"
+	a.do(os.Rename(dir, was))
+	a.fill(2, 500_000)
+	a.backup(dir)
+	a.vdh(exitOK, "forget", first)
+	p.nextSecond()
+	if _, errs := a.muted(exitUnavailable, "prune", "--alone"); !strings.Contains(errs, "nothing was let go") {
+		t.Error(errs)
+	}
+	if s, _ := a.prune(exitOK, "--alone", "--retain"); s.Fragments == 0 {
+		t.Fatalf("nothing was let go: %+v", s)
+	}
+	thrown := int64(0)
+	for i := range members {
+		_, trash := p.lent(i)
+		thrown += trash
+	}
+
+	told := b.vdh(exitOK, "snapshots")
+	if out := a.vdh(exitOK, "snapshots"); !strings.Contains(out, late[4:16]) {
+		t.Fatalf("it is not published:\n%s\n%s", out, told)
+	}
+	p.nextSecond()
+	if s, _ := a.prune(exitOK, "--alone", "--retain"); s.Snapshots != 2 {
+		t.Errorf("%+v", s)
+	}
+	left := int64(0)
+	for i := range members {
+		_, trash := p.lent(i)
+		left += trash
+	}
+	if left >= thrown {
+		t.Errorf("%d fragments are in the trash, and were %d before what the late snapshot needs was claimed", left, thrown)
+	}
+	a.do(os.RemoveAll(dir), os.Rename(was, dir))
+	a.brings(late, dir)
 }

@@ -36,13 +36,13 @@ func (a *app) redundancy(ctx context.Context) (*redundancy, error) {
 	return &r, nil
 }
 
-// thinly returns a thin error if what was put has less than the target redundancy.
+// thinly returns a thin error if what was put has less than the target redundancy, or the list could not be handed out.
 func (a *app) thinly(ctx context.Context) error {
 	r, err := a.redundancy(ctx)
 	if err != nil {
 		return err
 	}
-	return r.shortfall()
+	return a.lagging(r.shortfall())
 }
 
 // shortfall returns a thin error if blocks are below the target.

@@ -168,7 +168,7 @@ func newRoot(a *app) *cobra.Command {
 		return usage{fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())}
 	})
 	for _, verb := range []func(*app) *cobra.Command{
-		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats, newShare, newForget, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newServe, newStatus, newDemo, newMan, newVersion, newCopy, newMount,
+		newInit, newBackup, newSnapshots, newLs, newFind, newCat, newDiff, newDump, newRestore, newCheck, newStats, newShare, newForget, newAdopt, newPrune, newRecover, newSwarm, newNode, newSweep, newRepair, newServe, newStatus, newDemo, newMan, newVersion, newCopy, newMount,
 		newRun, newSchedule,
 	} {
 		root.AddCommand(verb(a))

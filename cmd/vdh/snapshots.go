@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/archive"
+	"ventidhash/venti"
 )
 
 // snapshotFilter says which snapshots are meant: of the values of each flag, one has to fit.
@@ -27,22 +29,40 @@ func (f *snapshotFilter) fits(s snapshot.Snapshot) bool {
 
 func newSnapshots(a *app) *cobra.Command {
 	var f snapshotFilter
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "snapshots [NAME...]",
 		Short: "list the snapshots",
 		Long: `Lists the snapshots in the catalog, the oldest first. FILES counts what is no directory, SIZE is
 the sum of the files' sizes, ADDED what the store grew by. (share) marks what vdh share made, and
 (N unreadable) says that files are missing in the snapshot. The list needs no access to the blocks.
+In a swarm the members are first asked, for five seconds at most, what other machines of this
+identity have put on the list and taken off it.
 
 A flag that is given several times means any of its values.
 
+With --all the whole store is searched for snapshots, which takes long where it is large: those that
+no list names, because they were forgotten, or because the list was lost, are marked (not listed).
+vdh restore brings one back by its score, and vdh adopt puts it back on the list, unless a prune has
+taken of it.
+
 With --json, one line of "type":"snapshot" each with score, time, host, user, paths, tags, files,
-dirs, bytes, bytes_added, seconds, parent, share and unreadable.`,
+dirs, bytes, bytes_added, seconds, parent, share, unreadable and unlisted.`,
 		Example: `  vdh snapshots
   vdh snapshots --host www --path /srv/mail --tag nightly
   vdh snapshots --json | jq -r .score`,
 		ValidArgsFunction: completeNames(a, false),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if _, err := a.identity(false); err != nil {
+				return err
+			}
+			if all && len(names) > 0 {
+				return usage{errors.New("--all is about all there is: leave the names away")}
+			}
+			a.refresh(cmd.Context(), refreshTime)
+			if all {
+				return a.printAll(cmd.Context(), f.fits)
+			}
 			list, err := a.listed(cmd.Context(), names)
 			if err != nil {
 				return err
@@ -51,6 +71,7 @@ dirs, bytes, bytes_added, seconds, parent, share and unreadable.`,
 			return a.printSnapshots(list, nil)
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "also those in the store that are not on the list")
 	cmd.Flags().StringArrayVar(&f.hosts, "host", nil, "only of this host")
 	cmd.Flags().StringArrayVar(&f.paths, "path", nil, "only those that hold this path")
 	cmd.Flags().StringArrayVar(&f.tags, "tag", nil, "only those with this tag")
@@ -122,6 +143,7 @@ type snapshotLine struct {
 	Parent     string    `json:"parent,omitempty"`
 	Share      bool      `json:"share,omitempty"`
 	Unreadable uint64    `json:"unreadable,omitempty"`
+	Unlisted   bool      `json:"unlisted,omitempty"`
 	provenLine
 }
 
@@ -133,9 +155,15 @@ func lineOf(kind string, s snapshot.Snapshot) snapshotLine {
 
 // printSnapshots prints a list of snapshots, with when they were last proven unless known is nil.
 func (a *app) printSnapshots(list []snapshot.Snapshot, known provens) error {
+	return a.printTable(list, known, nil)
+}
+
+// printTable is printSnapshots, and marks those that are not on the list.
+func (a *app) printTable(list []snapshot.Snapshot, known provens, unlisted map[venti.Score]bool) error {
 	if a.json {
 		for _, s := range list {
 			l := lineOf("snapshot", s)
+			l.Unlisted = unlisted[s.Score]
 			l.provenLine = known.line(s.Score)
 			if err := a.print(l); err != nil {
 				return err
@@ -157,8 +185,12 @@ func (a *app) printSnapshots(list []snapshot.Snapshot, known provens) error {
 		if known != nil {
 			proven = known.text(s.Score) + "\t"
 		}
+		added, marks := size(int64(s.Added)), labels(s)
+		if unlisted[s.Score] {
+			added, marks = "-", "(not listed)"
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s%s\t%s\n", s.Score.Short(), localTime(s.Time),
-			printable(s.Host), s.Files, size(int64(s.Bytes)), size(int64(s.Added)), proven, showPaths(s.Paths), labels(s))
+			printable(s.Host), s.Files, size(int64(s.Bytes)), added, proven, showPaths(s.Paths), marks)
 	}
 	return w.Flush()
 }

@@ -49,6 +49,10 @@ type swarmStore interface {
 	// PublishHead hands a head of the owner out to the members that keep it.
 	PublishHead(ctx context.Context, h venti.Head) (node.PublishedHead, error)
 
+	// Roots calls fn for the scores of blocks that the owner claims and that look like roots. If not all members answer the
+	// error wraps venti.ErrUnavailable.
+	Roots(ctx context.Context, owner dhash.Owner, fn func(venti.Score) error) error
+
 	// Outage says whether the swarm is waited for now, because it is out of reach.
 	Outage(ctx context.Context) (gateway.Outage, error)
 

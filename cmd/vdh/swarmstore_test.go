@@ -147,7 +147,7 @@ func TestVerdict(t *testing.T) {
 		{"files, folder", 3, nil, exitPartial, []string{"3 files"}},
 		{"both", 3, poor, exitPartial, []string{"3 files", "2 blocks"}},
 	} {
-		err := verdict(c.failed, c.held)
+		err := verdict(c.failed, c.held.shortfall())
 		if code := exitCode(t.Context(), err); code != c.code {
 			t.Errorf("%s: exit code %d, not %d", c.name, code, c.code)
 		}

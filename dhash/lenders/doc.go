@@ -24,9 +24,10 @@
 //
 // # Others in the owner's name
 //
-// An owner may use one identity on several machines, each with a list of snapshots of its own. What one of them does not
-// need, another may. Numbers of statements grow, whoever makes them, and a lender says which was the highest: where that is
-// above all that were sent from here, somebody else has spoken (Lender.Other), and the caller should not release anything.
+// An owner may use one identity on several machines. What one of them does not need, another may. Numbers of statements
+// grow, whoever makes them, and a lender says which was the highest: where that is above all that were sent from here,
+// somebody else has spoken (Lender.Other). The caller then should not release anything unless it knows that all machines go
+// by one list of snapshots, or that there is no other.
 //
 // # Files
 //

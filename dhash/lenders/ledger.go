@@ -125,7 +125,8 @@ func (l *Ledger) Lenders() []Lender {
 	return out
 }
 
-// Trust forgets that somebody else spoke in the owner's name: the caller knows that no other machine does.
+// Trust forgets that somebody else spoke in the owner's name: the caller knows that no other machine does, or that it goes
+// by the same list of snapshots.
 func (l *Ledger) Trust() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -20,6 +20,11 @@ type Config struct {
 	Store venti.Store // where the blocks go; without one the catalog can be listed from its copies, and not changed
 	Owner *Owner
 	Heads Heads // where other machines of the owner leave their heads, and find this one's; nil if there are none
+
+	// Vet is asked about each snapshot that an earlier change put on the list here, and that is on no list elsewhere,
+	// before it is published: another machine, which did not know of it, may have let go of blocks that it needs. list is
+	// what there is now. After an error nothing is published. May be nil.
+	Vet func(ctx context.Context, s snapshot.Snapshot, list []snapshot.Snapshot) error
 }
 
 // Validate reports the first field that cannot be.

@@ -16,7 +16,7 @@ import (
 // that writes a list takes in the one of every head that it finds.
 type Heads interface {
 	// Find returns the newest heads of the owner that are known there: none, one, or several of the same sequence, which
-	// are a conflict. An error says that too few answered to say so.
+	// are a conflict. An error says that too few answered to say so; what it returns then is taken in nevertheless.
 	Find(ctx context.Context) ([]venti.Head, error)
 
 	// Publish hands h out, and returns the heads that stand in its way: of the same sequence with other content, or of a
@@ -47,6 +47,9 @@ const (
 	headTime = 20 * time.Second // for finding heads, and for publishing one
 	listTime = 30 * time.Second // for reading the lists that were found
 
+	// longWrite is how long it takes to write a list where the store had to be waited for. Then heads are looked for again.
+	longWrite = 5 * time.Second
+
 	maxRounds = 10 // tries to publish a head while others do
 	maxHeads  = 16 // found at once that are looked at
 
@@ -60,17 +63,21 @@ func (s *settling) find(ctx context.Context) ([]venti.Head, error) {
 	defer cancel()
 	found, err := s.c.cfg.Heads.Find(headCtx)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the newest head: %w", err)
+		err = fmt.Errorf("looking for the newest head: %w", err)
 	}
 	found = s.own(found)
-	return found, s.take(ctx, found)
+	return found, errors.Join(err, s.take(ctx, found))
 }
 
-// own returns those heads that the owner has signed, the newest first, a bounded number of them.
+// own returns those heads that the owner has signed, the newest first, a bounded number of them. One that says what the
+// head in place says, signed at another time, is that.
 func (s *settling) own(heads []venti.Head) []venti.Head {
 	var out []venti.Head
 	for _, h := range heads {
 		h, err := venti.ParseHead(h.Append(nil))
+		if h.Sequence == s.head.Sequence && h.Score == s.head.Score {
+			h = s.head
+		}
 		if err == nil && ofOwner(h, s.c.cfg.Owner) == nil && !slices.Contains(out, h) {
 			out = append(out, h)
 		}
@@ -91,15 +98,39 @@ func (s *settling) take(ctx context.Context, heads []venti.Head) (err error) {
 		l, readErr := s.c.read(ctx, s.b, h.Score)
 		switch {
 		case readErr == nil:
-			s.taken[h] = venti.Sum(Encode(l))
+			s.taken[h] = takenOf(l)
 			s.list = Merge(s.list, l)
 		case errors.Is(readErr, venti.ErrNotFound):
-			s.taken[h] = venti.Score{}
+			s.taken[h] = taken{}
 		default:
 			err = errors.Join(err, fmt.Errorf("reading list number %d, which another machine wrote: %w", h.Sequence, readErr))
 		}
 	}
 	return err
+}
+
+// vet has those snapshots looked at that are on the list and on none of the lists elsewhere, but for those that were put
+// on it with the stamp, about which whoever did so knows. If nobody has any list, nobody has pruned by one.
+func (s *settling) vet(ctx context.Context, found []venti.Head, stamp uint64) error {
+	if s.c.cfg.Vet == nil || len(found) == 0 {
+		return nil
+	}
+	elsewhere := map[venti.Score]bool{}
+	for _, h := range found {
+		for _, l := range s.taken[h].list.Snapshots {
+			elsewhere[l.Score] = true
+		}
+	}
+	for i := range s.list.Snapshots {
+		l := &s.list.Snapshots[i]
+		if l.Stamp == stamp || elsewhere[l.Score] {
+			continue
+		}
+		if err := s.c.cfg.Vet(ctx, l.Snapshot, s.list.snapshots()); err != nil {
+			return fmt.Errorf("snapshot %s is not on the list elsewhere yet: %w", l.Score.Short(), err)
+		}
+	}
+	return nil
 }
 
 // publish hands the head in place out unless it is among those found, or again is set. It reports whether the list has to

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -326,4 +327,54 @@ func (headsFunc) Find(context.Context) ([]venti.Head, error) { return nil, nil }
 func (f headsFunc) Publish(_ context.Context, h venti.Head) ([]venti.Head, error) {
 	f(h)
 	return nil, nil
+}
+
+// What was not published at once is vetted before it is, and by then the change itself has been made.
+func TestVet(t *testing.T) {
+	a, b, at := twoMachines(t)
+	var asked []venti.Score
+	var bad error
+	a.Vet = func(_ context.Context, s snapshot.Snapshot, list []snapshot.Snapshot) error {
+		asked = append(asked, s.Score)
+		if len(list) == 0 {
+			t.Error("Vet gets no list")
+		}
+		return bad
+	}
+	vetted := func(what string, want ...int) {
+		t.Helper()
+		for _, n := range want {
+			if !slices.Contains(asked, snap(n).Score) {
+				t.Errorf("%s: snapshot %d was not vetted", what, n)
+			}
+		}
+		if len(asked) != len(want) {
+			t.Errorf("%s: %d snapshots were vetted, not %d", what, len(asked), len(want))
+		}
+		asked = nil
+	}
+	must(t, mustOpen(t, a).Add(t.Context(), snap(0)))
+	must(t, mustOpen(t, b).Add(t.Context(), snap(1)))
+	must(t, mustOpen(t, a).Add(t.Context(), snap(2)))
+	must(t, mustOpen(t, a).Refresh(t.Context()))
+	vetted("published at once")
+
+	silent := fmt.Errorf("%w: nobody answers", venti.ErrUnavailable)
+	at.put = silent
+	wantApart(t, mustOpen(t, a).Add(t.Context(), snap(3)), silent)
+	wantApart(t, mustOpen(t, a).Add(t.Context(), snap(4)), silent)
+	vetted("the first of two that are not published", 3)
+	at.put = nil
+	bad = errors.New("blocks are missing")
+	n := at.published
+	wantApart(t, mustOpen(t, a).Add(t.Context(), snap(5)), bad)
+	if at.published != n {
+		t.Error("published all the same")
+	}
+	wantList(t, mustOpen(t, a), snaps(6))
+	asked = nil
+	must(t, mustOpen(t, a).Remove(t.Context(), snap(3).Score, snap(4).Score, snap(5).Score)) // nothing is left to be vetted
+	vetted("those that are bad are forgotten")
+	must(t, mustOpen(t, b).Refresh(t.Context()))
+	wantList(t, mustOpen(t, b), snaps(3))
 }

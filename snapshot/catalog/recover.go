@@ -183,7 +183,7 @@ func (s *settling) recover(ctx context.Context, given []venti.Head) (venti.Head,
 			continue
 		}
 		good++
-		s.taken[h] = venti.Sum(Encode(l))
+		s.taken[h] = takenOf(l)
 		s.list = Merge(s.list, l)
 	}
 	if good == 0 {

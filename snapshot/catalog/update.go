@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"time"
@@ -39,9 +38,10 @@ func (c *Catalog) change(ctx context.Context, edit editor) error { return c.sett
 //
 //  1. Take in the lists of the heads that are found elsewhere.
 //  2. Change the list. What is new in it, and what is forgotten, gets a stamp that is higher than all that were seen.
-//  3. Write the list, then the head in the folder.
-//  4. Publish the head, unless step 1 failed: nothing that was not taken in may be replaced.
-//  5. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
+//  3. Have those snapshots looked at that are on the list here, and not elsewhere, since an earlier change (Config.Vet).
+//  4. Write the list, then the head in the folder.
+//  5. Publish the head, unless step 1 or 3 failed: nothing that was not taken in may be replaced.
+//  6. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
 //     for the change: that has its stamp, and is a part of the list.
 func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err error) {
 	if c.cfg.Store == nil {
@@ -94,13 +94,20 @@ type settling struct {
 
 	wrote bool // the head in place is another one than in the beginning
 
-	// taken are the heads whose lists are a part of this one, with the score of the stream of each, as far as it is known.
-	taken map[venti.Head]venti.Score
+	taken map[venti.Head]taken // the heads whose lists are a part of this one
 }
+
+// taken is the list of a head that was taken in; without a sum, one that is lost.
+type taken struct {
+	sum  venti.Score // of its stream
+	list List
+}
+
+func takenOf(l List) taken { return taken{venti.Sum(Encode(l)), l} }
 
 // begin reads the head in place and its list. What it returns is good even with an error, which says what is missing.
 func (c *Catalog) begin(ctx context.Context) (*settling, error) {
-	s := &settling{c: c, b: newBlocks(&c.cfg), taken: map[venti.Head]venti.Score{}}
+	s := &settling{c: c, b: newBlocks(&c.cfg), taken: map[venti.Head]taken{}}
 	head, err := c.Head()
 	if errors.Is(err, ErrNoHead) {
 		return s, nil
@@ -109,21 +116,14 @@ func (c *Catalog) begin(ctx context.Context) (*settling, error) {
 		return s, err
 	}
 	s.head, s.prev = head, head.Score
-	s.taken[head] = venti.Score{}
-	prev, err := c.loadHead(prevName)
-	switch {
-	case err == nil:
-		s.taken[prev] = venti.Score{}
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, venti.ErrCorrupt):
-		return s, err
-	}
+	s.taken[head] = taken{}
 	if s.list, err = c.read(ctx, s.b, head.Score); err == nil {
-		s.taken[head] = venti.Sum(Encode(s.list))
+		s.taken[head] = takenOf(s.list)
 	}
 	return s, err
 }
 
-// round is steps 1 to 4 of settle.
+// round is steps 1 to 5 of settle.
 func (s *settling) round(ctx context.Context, edit editor, again bool) (more bool, err error) {
 	var found []venti.Head
 	var apart error
@@ -141,16 +141,22 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 	if err != nil {
 		return false, err
 	}
+	if apart == nil {
+		apart = s.vet(ctx, found, next)
+	}
 	if err := s.write(ctx, next, now); err != nil || s.c.cfg.Heads == nil {
 		return false, err
 	}
 	if apart == nil {
 		more, apart = s.publish(ctx, found, again)
 	}
-	if apart != nil {
-		return false, &UnpublishedError{s.head, apart}
+	switch {
+	case apart == nil:
+		return more, nil
+	case time.Since(now) > longWrite: // the store was waited for, and so may be the heads
+		return true, nil
 	}
-	return more, nil
+	return false, &UnpublishedError{s.head, apart}
 }
 
 // next returns a number that is higher than any that was seen.
@@ -197,20 +203,20 @@ func (s *settling) write(ctx context.Context, sequence uint64, now time.Time) er
 		return err
 	}
 	s.head, s.prev, s.wrote = next, next.Score, true
-	s.taken[next] = venti.Sum(stream)
+	s.taken[next] = taken{venti.Sum(stream), s.list.clone()}
 	return nil
 }
 
 // leading looks for heads that lead to a stream. alone says that newest is one, and the only head of the highest sequence
 // among all that were taken in; score is the root of the list of any that is one.
 func (s *settling) leading(stream venti.Score) (newest venti.Head, alone bool, score venti.Score) {
-	for h, sum := range s.taken {
-		if sum == stream {
+	for h, t := range s.taken {
+		if t.sum == stream {
 			score = h.Score
 		}
 		switch {
 		case h.Sequence > newest.Sequence:
-			newest, alone = h, sum == stream
+			newest, alone = h, t.sum == stream
 		case h.Sequence == newest.Sequence:
 			alone = false
 		}

@@ -63,8 +63,23 @@
 //     of it; or it was forgotten, and then the writer asks for every block of S before it adds S, which claims them anew.
 //
 // The same goes for a list that is carried out a day later, or a second time: whoever came after it was made has younger
-// claims. Writers on other machines are not seen; the caller allows for them with a margin, and package lenders finds out
-// about those that keep a list of their own.
+// claims.
+//
+// Writers on other machines are not noted here. Between 2 and 3 the caller takes in what they have added to the list, and
+// publishes its own (package catalog); where it cannot do both, it does not go on. And it lets go only of what was claimed
+// a margin earlier, say a day. Suppose again that S is in the catalog at the end, and was written on another machine.
+//
+//   - S was published before step 3: the block is needed.
+//   - S was published later, within half the margin of its writer's beginning, into a list that has P: its claims are younger
+//     than what is let go, but for those of blocks that came with a part of P. Whoever lets go of P has published before
+//     that P was forgotten. Had that been before S was published, P would not be in that list; and who did so after it has
+//     taken S in.
+//   - S was published later than that, or into a list that has not P: before that, its writer looked for every block of S,
+//     claimed it anew, and put those again that were in the members' trash only, where they stay for 30 days (commit and vet
+//     in cmd/vdh). If some are gone, S is not published.
+//
+// Whoever forgets P while S is being published meets the writer of S at the members that keep the head: one of the two is
+// second, takes in what the other one wrote, and looks at its own case again.
 //
 // # What the caller has to know
 //

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ventidhash/venti"
+)
+
+// on runs the program on one of several machines of an identity that share the swarm of m; its data are in a folder.
+func (m *swarmMachine) on(name string, want int, args ...string) (out, errs string) {
+	m.t.Helper()
+	data := filepath.Join(m.dir, name)
+	if identity, err := os.ReadFile(filepath.Join(m.dir, "data/vdh/identity")); err == nil && name != "data" {
+		writeFile(m.t, filepath.Join(data, "vdh/identity"), identity)
+	}
+	m.t.Setenv("XDG_DATA_HOME", data)
+	return m.run(want, args...)
+}
+
+// has holds that the list of a machine has so many snapshots, and returns them and what was noted.
+func (m *swarmMachine) has(name string, n int) (out, errs string) {
+	m.t.Helper()
+	out, errs = m.on(name, exitOK, "snapshots", "--json")
+	if got := strings.Count(out+"\n", `"type":"snapshot"`); got != n {
+		m.t.Errorf("machine %s has %d snapshots, not %d:\n%s%s", name, got, n, out, errs)
+	}
+	return out, errs
+}
+
+// TestMachinesShareAList has two machines of one identity add and forget snapshots, and one fall back to an old state.
+func TestMachinesShareAList(t *testing.T) {
+	m := newSwarmMachine(t)
+	src := m.source()
+	first, _ := m.on("data", exitOK, "backup", src, "--host", "a")
+	m.has("b", 1)
+	old := filepath.Join(m.dir, "old")
+	if err := os.CopyFS(old, os.DirFS(filepath.Join(m.dir, "b"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(old, "vdh/identity"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second, _ := m.on("b", exitOK, "backup", src, "--host", "b")
+	m.has("data", 2)
+	m.on("data", exitOK, "forget", first)
+	if out, _ := m.has("b", 1); !strings.Contains(out, second) {
+		t.Errorf("the wrong one was forgotten:\n%s", out)
+	}
+	m.on("b", exitOK, "backup", src, "--host", "c")
+	m.on("old", exitOK, "backup", src, "--host", "d") // the disk of b as it was
+	for _, name := range []string{"data", "b", "old", "new"} {
+		if out, _ := m.has(name, 3); strings.Contains(out, first) {
+			t.Errorf("machine %s: what was forgotten is back:\n%s", name, out)
+		}
+	}
+
+	// Another machine's snapshot is the parent of a backup of the same host and paths.
+	if s := m.summaryOn("new", exitOK, "backup", src, "--host", "d"); s["unchanged"] != 3.0 {
+		t.Errorf("the parent that another machine made was not found: %v", s)
+	}
+}
+
+func (m *swarmMachine) summaryOn(name string, want int, args ...string) map[string]any {
+	m.t.Helper()
+	m.on(name, exitOK, "version") // sets the folders
+	return m.summary(want, args...)
+}
+
+// TestListNotPublished has nobody who answers about heads: everything is done all the same, and told, and tried again.
+func TestListNotPublished(t *testing.T) {
+	m := newSwarmMachine(t)
+	src := m.source()
+	kept, _ := m.on("data", exitOK, "backup", src)
+	m.swarm.deaf = fmt.Errorf("%w: nobody answers", venti.ErrUnavailable)
+	for _, args := range [][]string{{"backup", src, "--tag", "late"}, {"share", "latest"}, {"forget", kept}, {"adopt", kept}} {
+		_, errs := m.on("data", exitRedundancy, args...)
+		if !strings.Contains(errs, "is not the one that other machines find: ") || !strings.Contains(errs, "tries again") {
+			t.Errorf("%v: %s", args, errs)
+		}
+	}
+	if _, errs := m.has("data", 3); !strings.Contains(errs, "what this machine knows") {
+		t.Errorf("it is not said that others may have changed the list: %s", errs)
+	}
+	m.on("data", exitUnavailable, "prune")
+	m.swarm.deaf = nil
+	m.has("new", 1)
+	if _, errs := m.has("data", 3); errs != "" {
+		t.Errorf("the members answer: %s", errs)
+	}
+	m.has("new", 3)
+}
+
+// TestSnapshotsAllOfSwarm finds roots that no list names with the members, and what those that were forgotten follow.
+func TestSnapshotsAllOfSwarm(t *testing.T) {
+	m := newSwarmMachine(t)
+	src := m.source()
+	first, _ := m.on("data", exitOK, "backup", src)
+	m.on("data", exitOK, "backup", src, "--tag", "second")
+	m.on("data", exitOK, "forget", first)
+	out, errs := m.on("data", exitOK, "snapshots", "--all")
+	if strings.Count(out, "(not listed)") != 1 || !strings.Contains(errs, "1 snapshot is not on the list") {
+		t.Errorf("%s\n%s", out, errs)
+	}
+	m.on("data", exitOK, "adopt", first[4:16])
+	m.has("other", 2)
+	m.swarm.heads = nil // and no machine is left that has the list
+	out, _ = m.on("last", exitOK, "snapshots", "--all", "--json")
+	if strings.Count(out, `"unlisted":true`) != 2 {
+		t.Errorf("%s", out)
+	}
+	m.on("last", exitOK, "adopt", first)
+	m.has("last", 1)
+}
