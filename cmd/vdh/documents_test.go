@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -81,6 +82,7 @@ type setting struct {
 	at    string               // the machine of the last step
 	nodes map[string]*exec.Cmd // that run, by machine
 	score string               // of the first snapshot
+	lost  string               // the machine whose member is named; empty means second
 	words string               // the recovery phrase that was written down
 	heir  map[string]string    // machines that have, once they are used, the place of another one
 	said  map[string]string    // what the last command that begins like this printed
@@ -142,7 +144,10 @@ func (s *setting) command(ctx context.Context, machine, line string) *exec.Cmd {
 	line = strings.NewReplacer("vac:SCORE#KEY", s.said["vdh share"], "vac:SCORE", s.score,
 		"4f1c0ab2", digits[:min(len(digits), 12)]).Replace(line)
 	if before, after, ok := strings.Cut(line, "7RkqZ2vu"); ok {
-		line = before + s.member("second") + after
+		line = before + s.member(cmp.Or(s.lost, "second")) + after
+	}
+	if before, after, ok := strings.Cut(line, "--via backup.example.org"); ok {
+		line = before + "--via " + s.address("first") + after
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-ec", line)
 	cmd.Dir = s.dir
@@ -157,7 +162,7 @@ func (s *setting) command(ctx context.Context, machine, line string) *exec.Cmd {
 	switch {
 	case strings.HasPrefix(line, "vdh swarm join -"):
 		cmd.Stdin = strings.NewReader(s.said["vdh swarm invite"] + "\n")
-	case line == "vdh recover" || strings.HasPrefix(line, "vdh recover --store"):
+	case strings.HasPrefix(line, "vdh recover") && !strings.Contains(line, "--head"):
 		cmd.Stdin = strings.NewReader(s.words)
 	}
 	return cmd
@@ -174,6 +179,16 @@ func (s *setting) member(machine string) string {
 	}
 	s.t.Fatalf("no member is called %s", machine)
 	return ""
+}
+
+// address returns where a machine's node is.
+func (s *setting) address(machine string) string {
+	l, err := node.DialLocal(s.t.Context(), filepath.Join(s.data(machine), "swarm"))
+	s.do(err)
+	defer l.Close()
+	st, err := l.Status(s.t.Context())
+	s.do(err)
+	return st.Addrs[0]
 }
 
 // steps runs commands of a document in order. Each may end with exit code 0, or with 4, as a small swarm has it.

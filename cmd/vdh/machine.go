@@ -42,7 +42,7 @@ func (a *app) keepMachine(ctx context.Context, cat *catalog.Catalog) {
 		if i >= 0 && sameSetUp(all[i], now) {
 			return nil
 		}
-		return cat.SetMachine(ctx, now)
+		return a.kept(cat.SetMachine(ctx, now))
 	}()
 	if err != nil && ctx.Err() == nil {
 		a.note("vdh: how this machine is set up is not noted for vdh recover: %v", err)

@@ -29,11 +29,11 @@ var situations = map[string]func(*setting){
 		s.lose("srv")
 	},
 	"THE MACHINE IS LOST, THE SWARM IS NOT": func(s *setting) {
-		s.lab()
+		s.lab("second", "third", "fourth", "fifth") // of which three are enough
+		s.stop("fourth")
+		s.lost = "fourth" // of which the place is not taken
 		s.run("first", "cp ~/.local/share/vdh/swarm/swarm-key /mnt/usb/")
-		s.score = ""
-		s.run("second", "vdh backup --store swarm /srv")
-		s.run("second", "cp -r ~/.local/share/vdh/swarm/owners /mnt/usb/")
+		s.run("second", "vdh backup --store swarm /srv /etc")
 		s.stop("second")
 		s.note("second")
 		s.lose("second")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ventidhash/dhash/node"
+	"ventidhash/snapshot"
 	"ventidhash/snapshot/catalog"
 )
 
@@ -149,10 +150,11 @@ func (r *recovery) run(ctx context.Context) error {
 	if at.swarm {
 		return r.swarmBack(ctx, at)
 	}
-	if err := r.saveIdentity(); err != nil {
+	err = r.recoverFolder(ctx, at)
+	if errors.Is(err, snapshot.ErrNoSnapshot) { // the words may be those of another owner
 		return err
 	}
-	if err := r.recoverFolder(ctx, at); err != nil {
+	if err = errors.Join(r.saveIdentity(), err); err != nil {
 		return err
 	}
 	if !r.f.all && !r.f.latest {
