@@ -58,8 +58,9 @@ rotate --given, and type the new words.
 
 If it is interrupted, the same command, vdh key rotate --continue, goes on, and so does any verb.
 
-With --json, one line with owner and former (public keys), store, and in a swarm members, told, away
-(members that are still to be told), and conflicts (members where somebody else was quicker).`,
+With --json, one line of "type":"rotated" with owner and former (public keys), store, and in a swarm
+members, told, away (members that are still to be told), and conflicts (members where somebody else
+was quicker).`,
 		Example: `  vdh key rotate
   vdh key rotate --given       on the other machines of the same identity`,
 		Args: args(cobra.NoArgs),
