@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"sync"
 	"time"
 
@@ -140,7 +139,7 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 		return nil, err
 	}
 	dir := at.catalog(owner)
-	if _, err := os.Stat(dir); at.swarm && errors.Is(err, fs.ErrNotExist) && len(owner.Former()) == 0 { // an empty list only where there is a swarm
+	if at.swarm && !at.listed(owner) { // an empty list only where there is a swarm
 		if _, err := a.blocks(ctx, false); err != nil {
 			return nil, err
 		}
@@ -155,7 +154,8 @@ func (a *app) snapshots(ctx context.Context) (*catalog.Catalog, error) {
 	if err := a.inherit(ctx, at); err != nil {
 		return nil, err
 	}
-	return a.catalog, a.regain(ctx)
+	a.regain(ctx)
+	return a.catalog, nil
 }
 
 // print writes v as one JSON line.

@@ -74,31 +74,28 @@ func (a *app) inheritFrom(ctx context.Context, at location, f *catalog.Owner) (e
 }
 
 // regain takes former identities that the list names, and the identity file does not, into that file: a machine that was
-// brought back by the words of the last identity alone has what it takes to read everything.
-func (a *app) regain(ctx context.Context) error {
+// brought back by the words of the last identity alone has what it takes to read everything. Where the file cannot be
+// written they are known for this run.
+func (a *app) regain(ctx context.Context) {
 	former, err := a.catalog.Former(ctx)
 	if err != nil || len(former) == 0 {
-		return nil // whoever wants the list is told what is wrong with it
+		return // whoever wants the list is told what is wrong with it
 	}
 	next, err := a.owner.Follow(former...)
 	if err != nil || len(next.Former()) == len(a.owner.Former()) {
-		return err
+		return // an identity that has followed so many was not made by this program
 	}
 	dir, err := dataDir()
-	if err != nil {
-		return err
+	if err == nil {
+		var here *catalog.Owner
+		if here, err = catalog.LoadOwner(dir); err == nil && here.PublicKey().Equal(a.owner.PublicKey()) {
+			_, err = catalog.ReplaceOwner(ctx, dir, here, next)
+		}
 	}
-	here, err := catalog.LoadOwner(dir)
-	if err == nil && here.PublicKey().Equal(a.owner.PublicKey()) {
-		next, err = catalog.ReplaceOwner(ctx, dir, a.owner, next)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil // it is put there later
-	}
-	if err != nil {
-		return fmt.Errorf("noting the former identities: %w", err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // where there is none, it is put there later
+		a.note("vdh: the identities before this one are not noted: %v", err)
 	}
 	a.owner, a.source = next, nil
-	return nil
 }
 
 // formerKeys returns the keys that opened roots before.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ventidhash/snapshot/catalog"
@@ -67,6 +68,14 @@ func (l location) owners() string { return filepath.Join(l.dir, "owners") }
 // catalog returns the folder of an owner's catalog.
 func (l location) catalog(o *catalog.Owner) string {
 	return filepath.Join(l.owners(), hex.EncodeToString(o.PublicKey()))
+}
+
+// listed reports whether there is a catalog of an owner, or of one that it has followed.
+func (l location) listed(o *catalog.Owner) bool {
+	return slices.ContainsFunc(append(o.Former(), o), func(o *catalog.Owner) bool {
+		_, err := os.Stat(l.catalog(o))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // notes returns the folder of what this machine notes on an owner's lenders, and on what is to be let go of a swarm.
