@@ -18,7 +18,7 @@ type Root struct {
 	Paths  []string  // what was walked: absolute paths, sorted, any bytes
 	Top    Entry     // the stream that the kind says
 	Shared Entry     // of a snapshot: the table of the shared blocks in use (snapshot/vac)
-	Prev   Score     // the parent snapshot's root; zero if there was none
+	Prev   Score     // the root of the parent snapshot, or of the list before; zero if there was none
 	Files  uint64    // how many entries that are no directories
 	Dirs   uint64    // how many directories
 	Bytes  uint64    // the sum of the sizes of the regular files

@@ -51,10 +51,11 @@ why not; and then more about the node of this machine, the swarm and the newest 
 code is 11 if no member of the swarm can be reached.
 
 They are protected if each path has a snapshot that is not older than --max-age (12 hours more than
-the longest pause of the job that backs it up, or else 36 hours), the last check found nothing wrong, and, in a swarm, enough members answer to bring blocks back and the weakest block had
-a fragment more than it needs when vdh check had it proven last. The paths are those that were backed
-up twice or more from this host, those of the newest snapshot, and those of the jobs that run by
-themselves; --path names others in place of them.
+the longest pause of the job that backs it up, or else 36 hours), the last check found nothing wrong,
+and, in a swarm, enough members answer to bring blocks back and the weakest block had a fragment more
+than it needs when vdh check had it proven last. The paths are those that were backed up twice or
+more from this host, those of the newest snapshot, and those of the jobs that run by themselves;
+--path names others in place of them.
 
 With the name of a snapshot it asks the holders of every block of it, now. ABOVE is how many
 fragments more than are needed to bring a block back are there: 0 is the last line, below it a block

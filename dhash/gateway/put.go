@@ -131,7 +131,8 @@ func (p *putting) place() error {
 // and in place of one that cannot be reached another.
 func (p *putting) claimed(members []placement.Member) bool {
 	const asked = 3
-	ctx, cancel := context.WithTimeout(p.ctx, lagFloor)
+	attempt := p.ctx // who is late may answer when another attempt is under way
+	ctx, cancel := context.WithTimeout(attempt, lagFloor)
 	defer cancel()
 	members = slices.DeleteFunc(slices.Clone(members), func(m placement.Member) bool { return p.g.lags(m.ID) })
 	type answer struct {
@@ -148,7 +149,7 @@ func (p *putting) claimed(members []placement.Member) bool {
 		members = members[1:]
 		flights++
 		p.g.work.Go(func() {
-			holds, err := p.holds(ctx, id)
+			holds, err := p.holds(ctx, attempt, id)
 			answers <- answer{holds, err}
 		})
 	}
@@ -167,11 +168,11 @@ func (p *putting) claimed(members []placement.Member) bool {
 	return false
 }
 
-// holds reports whether a member says that it holds a fragment of the block in this very coding.
-func (p *putting) holds(ctx context.Context, id dhash.ID) (bool, error) {
+// holds reports whether a member says that it holds a fragment of the block in this very coding. It may outlive the attempt.
+func (p *putting) holds(ctx, attempt context.Context, id dhash.ID) (bool, error) {
 	lists, err := p.g.cfg.Peers.Have(ctx, id, p.claim.Owner, []venti.Score{p.enc.Score})
 	if err != nil || len(lists) != 1 {
-		if err != nil && p.ctx.Err() == nil && ctx.Err() != context.Canceled {
+		if err != nil && attempt.Err() == nil && ctx.Err() != context.Canceled {
 			p.g.slow.set(id)
 		}
 		return false, err

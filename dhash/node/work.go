@@ -22,7 +22,7 @@ type Care struct {
 	Scrubbed Scrubbed `json:"scrubbed"`
 
 	Heads     int `json:"heads"`                    // owners whose head is kept here
-	Conflicts int `json:"head_conflicts,omitempty"` // of those, that have signed more than one head of one number
+	Conflicts int `json:"head_conflicts"` // of those, that have signed more than one head of one number
 
 	Trash      int64  `json:"trash"` // fragments that nobody claims any more
 	TrashBytes int64  `json:"trash_bytes"`

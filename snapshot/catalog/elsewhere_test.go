@@ -274,7 +274,7 @@ func (s *story) together(each int) {
 }
 
 func TestMachinesTogetherLoseNothing(t *testing.T) {
-	runStories(t, 120, func(s *story) {
+	runStories(t, 100, func(s *story) {
 		s.together(3)
 		if len(s.unsure) == 0 { // else what was published is not all that there is
 			s.verify("a new machine", s.stranger())
@@ -285,7 +285,7 @@ func TestMachinesTogetherLoseNothing(t *testing.T) {
 
 // Answers are lost, so that many changes are not published, and are only here, or with a few members.
 func TestMachinesWithLossesLoseNothing(t *testing.T) {
-	runStories(t, 60, func(s *story) {
+	runStories(t, 50, func(s *story) {
 		s.members.lose = 1 + int(s.seed%4)
 		s.together(4)
 		all := s.settle()
@@ -301,7 +301,7 @@ func TestMachinesWithLossesLoseNothing(t *testing.T) {
 
 // The disk of a machine is put back to what it was some changes ago.
 func TestRolledBackDiskLosesNothing(t *testing.T) {
-	runStories(t, 30, func(s *story) {
+	runStories(t, 25, func(s *story) {
 		s.together(2)
 		old := filepath.Join(s.t.TempDir(), "old")
 		must(s.t, os.CopyFS(old, os.DirFS(s.cfgs[0].Dir)))

@@ -16,7 +16,8 @@
 // owner had acknowledged is in the files, since the page cache outlives a process; the new owner reads the end of the
 // arenas again and counts the newest segments as not yet synced. A guest's Sync therefore says the truth across owners.
 //
-// Own makes this process the owner. The work that needs it (Trash, Reclaim, Verify, Stats) calls it.
+// Own makes this process the owner. The work that needs it (Trash, Reclaim, Verify, Beginning, Stats)
+// calls it.
 //
 // # Sessions, trash and reclaiming
 //
