@@ -181,6 +181,10 @@ func TestBurntDown(t *testing.T) {
 	if s["bytes_added"].(float64) > 0.02*s["bytes"].(float64) || s["parent"] != third {
 		t.Errorf("the next backup: %v", s)
 	}
+	again, _ := a.vdh(exitOK, phrase, "recover", "--json") // by the node that runs now
+	if l := linesOf(t, again)[0]; l["membership"] != stays || l["config"] != stays || l["snapshots"] != 3.0 {
+		t.Errorf("once more: %v", l)
+	}
 	if out, _ := a.vdh(exitOK, "", "snapshots", "--json"); strings.Count(out, "\n") != 2 {
 		t.Errorf("%s", out)
 	}

@@ -158,6 +158,11 @@ func TestRecoverWrong(t *testing.T) {
 			}
 		})
 	}
+	// On a machine that is in the swarm, an owner whom nobody knows has no list.
+	joined := p.client("joined")
+	if _, errs := joined.told(exitFailed, other.Phrase(), "recover"); !strings.Contains(errs, "known to the 3 members that answered") {
+		t.Errorf("%s", errs)
+	}
 	// The identity of another owner is never replaced.
 	m := p.bare("another")
 	m.told(exitOK, "", "init")

@@ -163,3 +163,28 @@ func TestBar(t *testing.T) {
 		t.Errorf("standard output has %q", out.String())
 	}
 }
+
+// TestRecoverAsks has the words and the address of a member typed on a terminal, one after the other, without an echo.
+func TestRecoverAsks(t *testing.T) {
+	p, x := newPond(t, 3), openTerminal(t)
+	old := p.client("old")
+	old.backup(old.fill(1, 50_000))
+	phrase, addr := old.phrase(), p.addr(1)
+	m := &machine{t: t, dir: t.TempDir()}
+	cmd := m.command("recover")
+	cmd.Env = append(cmd.Env, "VDH_STORE=")
+	x.attach(cmd)
+	p.do(cmd.Start())
+	x.wait(t, "not shown: ")
+	fmt.Fprintln(x.master, phrase)
+	x.wait(t, "in a folder): ")
+	fmt.Fprintln(x.master, addr)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err, x.shown())
+	}
+	x.wait(t, "whole")
+	x.wait(t, "3 members that answered")
+	if strings.Contains(x.shown(), strings.Join(strings.Fields(phrase)[:3], " ")) {
+		t.Errorf("the words were shown: %q", x.shown())
+	}
+}

@@ -17,9 +17,9 @@
 // One more thing is open to strangers: an owner whose machine has burnt down comes with the key from the recovery phrase
 // and the address of one member (AskRescue). A member that keeps something of that owner makes the owner's key a client,
 // for two days, and says where others are. That gives the thief of a phrase nothing that the phrase does not: it opens all
-// that the owner has stored, wherever it lies. And a client it stays; who wants to be a member needs an invitation. The
-// owner in turn believes the address nothing: a liar can show a swarm in which the owner's head and blocks are missing,
-// and can make none of them up, since the head is signed by the owner and every block has its score.
+// that the owner has stored, wherever it lies. And a client it stays; who wants to be a member needs an invitation, or the
+// key of one. The owner in turn believes the address nothing: a liar can show a swarm in which the owner's head and blocks
+// are missing, and can make none of them up, since the head is signed by the owner and every block has its score.
 //
 // Two limits of certificates without an authority online. The time in a member's certificate is its maker's word: who
 // keeps the text of an invitation can make members with it after it expired, by an earlier date, and only its use count
