@@ -21,7 +21,7 @@ type Care struct {
 	Repair   Repairs  `json:"repair"`
 	Scrubbed Scrubbed `json:"scrubbed"`
 
-	Heads     int `json:"heads"`                    // owners whose head is kept here
+	Heads     int `json:"heads"`          // owners whose head is kept here
 	Conflicts int `json:"head_conflicts"` // of those, that have signed more than one head of one number
 
 	Trash      int64  `json:"trash"` // fragments that nobody claims any more
