@@ -130,12 +130,13 @@ func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 func (s *fakeSwarm) Heads(_ context.Context, o dhash.Owner) (f node.FoundHeads, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f.Asked, f.Answered = 1, 1; s.deaf != nil {
-		return node.FoundHeads{Asked: 1}, s.deaf
+	if s.deaf != nil {
+		return node.FoundHeads{Asked: 1, Keepers: 1}, s.deaf
 	}
+	f.Asked, f.Answered, f.Keepers, f.Heard = 1, 1, 1, 1
 	for _, h := range s.heads {
 		if dhash.Owner(h.Owner) == o {
-			f.Heads, f.Agree = append(f.Heads, h), 1
+			f.Heads, f.Agree, f.Kept = append(f.Heads, h), 1, 1
 		}
 	}
 	return f, nil

@@ -27,18 +27,18 @@ func (h swarmHeads) open(ctx context.Context) (swarmStore, error) {
 	return h.a.swarm, nil
 }
 
-// Find implements catalog.Heads. A majority has to answer, so that it and those that keep the newest head have a member in
-// common.
-func (h swarmHeads) Find(ctx context.Context) ([]venti.Head, error) {
+// Find implements catalog.Heads. A majority of those to which heads are handed has to answer, so that it and those that keep
+// the newest head have a member in common.
+func (h swarmHeads) Find(ctx context.Context) (newest []venti.Head, kept bool, err error) {
 	s, err := h.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	found, err := s.Heads(ctx, dhash.Owner(h.a.owner.PublicKey()))
-	if err == nil && 2*found.Answered <= found.Asked {
-		err = fmt.Errorf("%w: %d of the %d members answer that may keep it", venti.ErrUnavailable, found.Answered, found.Asked)
+	if err == nil && 2*found.Heard <= found.Keepers {
+		err = fmt.Errorf("%w: %d of the %d members answer that should keep it", venti.ErrUnavailable, found.Heard, found.Keepers)
 	}
-	return found.Heads, err
+	return found.Heads, len(found.Heads) == 1 && 2*found.Kept > found.Keepers, err
 }
 
 // Publish implements catalog.Heads.

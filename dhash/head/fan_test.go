@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -103,6 +104,24 @@ func TestFind(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Which members are to keep a head, and who of them has it, is counted apart: a majority of all that are asked says nothing
+// about them.
+func TestFindCountsKeepers(t *testing.T) {
+	newest := sign(1, 5, 55)
+	for s, want := range map[script]head.Found{
+		"nno":                              {Asked: 3, Answered: 3, Agree: 2, Keepers: 3, Heard: 3, Kept: 2},
+		"onx":                              {Asked: 3, Answered: 2, Agree: 1, Keepers: 3, Heard: 2, Kept: 1},
+		"nnnnnnnnnnnnnnnnnnnn------------": {Asked: 32, Answered: 32, Agree: 20, Keepers: 20, Heard: 20, Kept: 20},
+		"xxxxxxxxxxxxxxxnnnnnoooooooooooo": {Asked: 32, Answered: 17, Agree: 5, Keepers: 20, Heard: 5, Kept: 5},
+		"ooooooooooooooooooonnnnnnnnnnnnn": {Asked: 32, Answered: 32, Agree: 13, Keepers: 20, Heard: 20, Kept: 1},
+	} {
+		want.Heads = []venti.Head{newest}
+		if f, err := head.Find(t.Context(), s.members(), nil, s.ask); err != nil || !reflect.DeepEqual(f, want) {
+			t.Errorf("%s: %+v, %v", s, f, err)
+		}
 	}
 }
 

@@ -25,6 +25,12 @@ type Found struct {
 	Asked    int // members
 	Answered int // of those
 	Agree    int // of those, that have one of Heads
+
+	// Of those asked, the keepers are the ones to which Publish hands a head. Of any two majorities of them, of those that
+	// took the newest head and of those that answer here, one member is in both.
+	Keepers int // members
+	Heard   int // of the keepers, that have answered
+	Kept    int // of those, that have one of Heads
 }
 
 // Find asks members, the one closest to the owner's key first, at most Keepers+Slack of them, for the owner's heads.
@@ -38,20 +44,20 @@ func Find(ctx context.Context, members []dhash.ID, absent func(dhash.ID) bool,
 	ask func(context.Context, dhash.ID) ([]venti.Head, error)) (Found, error) {
 	members = members[:min(len(members), Keepers+Slack)]
 	keepers := min(len(members), Keepers)
-	f, of := Found{Asked: len(members)}, 0 // of the keepers, that have answered
+	f := Found{Asked: len(members), Keepers: keepers}
 	var last error
 	others := await(members, absent)
 	fan(ctx, members, findTime, ask, func(i int, heads []venti.Head, err error) time.Duration {
 		none := others.done(i)
 		if err != nil {
 			last = err
-		} else if f.add(heads); i < keepers {
-			of++
+		} else {
+			f.add(heads, i < keepers)
 		}
 		switch {
-		case none && 2*of > keepers:
+		case none && 2*f.Heard > keepers:
 			return absentTime
-		case 3*of >= 2*keepers:
+		case 3*f.Heard >= 2*keepers:
 			return laterTime
 		case 2*f.Answered > f.Asked:
 			return lateTime
@@ -64,7 +70,7 @@ func Find(ctx context.Context, members []dhash.ID, absent func(dhash.ID) bool,
 	case f.Answered == 0:
 		return f, fmt.Errorf("%w: asking for an owner's head: none of %d members answers: %w", venti.ErrUnavailable, f.Asked,
 			orNone(last))
-	case len(f.Heads) == 0 && 2*of <= keepers:
+	case len(f.Heads) == 0 && 2*f.Heard <= keepers:
 		return f, fmt.Errorf("%w: none of the %d members that answer has a head of the owner, and the others of %d may have one",
 			venti.ErrUnavailable, f.Answered, f.Asked)
 	}
@@ -79,16 +85,19 @@ func orNone(err error) error {
 	return err
 }
 
-// add counts the answer of a member.
-func (f *Found) add(heads []venti.Head) {
+// add counts the answer of a member, a keeper or another one.
+func (f *Found) add(heads []venti.Head, keeper bool) {
 	f.Answered++
+	if keeper {
+		f.Heard++
+	}
 	agrees := false
 	for _, h := range heads {
 		switch {
 		case len(f.Heads) > 0 && h.Sequence < f.Heads[0].Sequence:
 			continue
 		case len(f.Heads) > 0 && h.Sequence > f.Heads[0].Sequence:
-			f.Heads, f.Agree = nil, 0
+			f.Heads, f.Agree, f.Kept = nil, 0, 0
 		}
 		agrees = true
 		if !slices.ContainsFunc(f.Heads, func(o venti.Head) bool { return Equal(o, h) }) {
@@ -98,5 +107,8 @@ func (f *Found) add(heads []venti.Head) {
 	}
 	if agrees {
 		f.Agree++
+	}
+	if agrees && keeper {
+		f.Kept++
 	}
 }

@@ -20,6 +20,9 @@ type (
 		Asked    int      `json:"asked"`
 		Answered int      `json:"answered"`
 		Agree    int      `json:"agree"`
+		Keepers  int      `json:"keepers"`
+		Heard    int      `json:"heard"`
+		Kept     int      `json:"kept"`
 	}
 	publishedJSON struct {
 		Asked  int      `json:"asked"`
@@ -58,7 +61,7 @@ func (c *control) heads(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	answer(w, foundJSON{encodeHeads(f.Heads), f.Asked, f.Answered, f.Agree})
+	answer(w, foundJSON{encodeHeads(f.Heads), f.Asked, f.Answered, f.Agree, f.Keepers, f.Heard, f.Kept})
 }
 
 // publish hands a head out.
@@ -129,7 +132,8 @@ func (l *Local) Heads(ctx context.Context, o dhash.Owner) (f FoundHeads, err err
 	if err := l.do(ctx, http.MethodGet, "/v1/heads/"+hex.EncodeToString(o[:]), nil, &told); err != nil {
 		return f, err
 	}
-	f = FoundHeads{Asked: told.Asked, Answered: told.Answered, Agree: told.Agree}
+	f = FoundHeads{Asked: told.Asked, Answered: told.Answered, Agree: told.Agree,
+		Keepers: told.Keepers, Heard: told.Heard, Kept: told.Kept}
 	f.Heads, err = decodeHeads(told.Heads)
 	return f, err
 }

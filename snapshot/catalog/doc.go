@@ -23,9 +23,10 @@
 //
 // Heads is where the machines find each other's heads. Update looks there first, takes in the list of every head that it
 // does not know, and publishes its own in the end. It never publishes one without having taken in what it found; where that
-// could not be read, or nobody answered, the list here is changed all the same, and UnpublishedError says so. If another
-// machine was quicker, both lists are merged, under a head above both. What two machines do within seconds may so take a
-// few rounds; what one did alone in the meantime waits in its folder, and comes along with its next change.
+// could not be read, or nobody answered, the list here is changed all the same, and UnpublishedError says so. A head that
+// is found, and that few keep, is published again by whoever finds it, so that what one machine has seen the next one sees.
+// If another machine was quicker, both lists are merged, under a head above both. What two machines do within seconds may
+// so take a few rounds; what one did alone in the meantime waits in its folder, and comes along with its next change.
 //
 // # The folder
 //

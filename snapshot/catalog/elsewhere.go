@@ -16,11 +16,14 @@ import (
 // that writes a list takes in the one of every head that it finds.
 type Heads interface {
 	// Find returns the newest heads of the owner that are known there: none, one, or several of the same sequence, which
-	// are a conflict. An error says that too few answered to say so; what it returns then is taken in nevertheless.
-	Find(ctx context.Context) ([]venti.Head, error)
+	// are a conflict. kept says that it is one, and that enough keep it for everybody to find it; without that it is known
+	// perhaps to few, since whoever published it was cut off. An error says that too few answered to say what is the newest;
+	// what it returns then is taken in nevertheless.
+	Find(ctx context.Context) (newest []venti.Head, kept bool, err error)
 
 	// Publish hands h out, and returns the heads that stand in its way: of the same sequence with other content, or of a
-	// higher one. It may also return lower ones that h has replaced. An error says that too few keep h now.
+	// higher one. It may also return lower ones that h has replaced. An error says that too few keep h now; what it returns
+	// then is taken in nevertheless.
 	Publish(ctx context.Context, h venti.Head) ([]venti.Head, error)
 }
 
@@ -57,16 +60,17 @@ const (
 	longPause  = 2 * time.Second
 )
 
-// find takes in what Heads has, and returns its heads. An error says why this was not, or not wholly, possible.
-func (s *settling) find(ctx context.Context) ([]venti.Head, error) {
+// find takes in what Heads has, and returns its heads, and whether enough keep them. An error says why this was not, or
+// not wholly, possible.
+func (s *settling) find(ctx context.Context) (found []venti.Head, kept bool, err error) {
 	headCtx, cancel := context.WithTimeout(ctx, headTime)
 	defer cancel()
-	found, err := s.c.cfg.Heads.Find(headCtx)
+	found, kept, err = s.c.cfg.Heads.Find(headCtx)
 	if err != nil {
 		err = fmt.Errorf("looking for the newest head: %w", err)
 	}
 	found = s.own(found)
-	return found, errors.Join(err, s.take(ctx, found))
+	return found, kept, errors.Join(err, s.take(ctx, found))
 }
 
 // own returns those heads that the owner has signed, the newest first, a bounded number of them. One that says what the
@@ -133,23 +137,27 @@ func (s *settling) vet(ctx context.Context, found []venti.Head, stamp uint64) er
 	return nil
 }
 
-// publish hands the head in place out unless it is among those found, or again is set. It reports whether the list has to
-// be written once more, because others were quicker.
-func (s *settling) publish(ctx context.Context, found []venti.Head, again bool) (more bool, err error) {
-	if s.head.Sequence == 0 || !again && slices.Contains(found, s.head) {
+// publish hands the head in place out. It reports whether the list has to be written once more, because others were
+// quicker. Even if too few keep the head it may have replaced another one there, which nobody shows again: what that one
+// leads to is taken in, too.
+func (s *settling) publish(ctx context.Context) (more bool, err error) {
+	if s.head.Sequence == 0 {
 		return false, nil
 	}
 	headCtx, cancel := context.WithTimeout(ctx, headTime)
 	defer cancel()
 	others, err := s.c.cfg.Heads.Publish(headCtx, s.head)
-	if err != nil {
-		return false, fmt.Errorf("publishing the head: %w", err)
-	}
 	others = slices.DeleteFunc(s.own(others), func(h venti.Head) bool {
 		_, known := s.taken[h]
 		return h == s.head || known && h.Sequence < s.head.Sequence
 	})
-	return len(others) > 0, s.take(ctx, others)
+	switch {
+	case len(others) > 0:
+		return true, s.take(ctx, others)
+	case err != nil:
+		return false, fmt.Errorf("publishing the head: %w", err)
+	}
+	return false, nil
 }
 
 // pause waits for a random time, so that of two machines that got into each other's way one is first.

@@ -28,7 +28,8 @@ type members struct {
 	slow time.Duration // how long an answer may take
 	kept [5][]venti.Head
 	down [5]bool
-	lose int // of ten answers, so many do not come
+	full [5]bool // answers, and takes nothing new
+	lose int     // of ten answers, so many do not come
 }
 
 const enough = 3
@@ -53,30 +54,34 @@ func (m *members) wait(ctx context.Context) ([]int, error) {
 }
 
 // Find asks just enough of them.
-func (m *members) Find(ctx context.Context) (found []venti.Head, err error) {
+func (m *members) Find(ctx context.Context) (found []venti.Head, kept bool, err error) {
 	order, err := m.wait(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if len(order) < enough {
-		return nil, errFew
+		return nil, false, errFew
 	}
+	have := 0 // of those asked, that have what was found
 	for _, i := range order[:enough] {
 		if _, err := m.wait(ctx); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		m.mu.Lock()
 		for _, h := range m.kept[i] {
 			switch {
 			case len(found) == 0 || h.Sequence > found[0].Sequence:
-				found = []venti.Head{h}
+				found, have = []venti.Head{h}, 0
 			case h.Sequence == found[0].Sequence && !slices.Contains(found, h):
 				found = append(found, h)
 			}
 		}
+		if len(found) > 0 && slices.Contains(m.kept[i], found[0]) {
+			have++
+		}
 		m.mu.Unlock()
 	}
-	return found, nil
+	return found, len(found) == 1 && have >= enough, nil
 }
 
 func (m *members) Publish(ctx context.Context, h venti.Head) (others []venti.Head, err error) {
@@ -84,7 +89,7 @@ func (m *members) Publish(ctx context.Context, h venti.Head) (others []venti.Hea
 	if err != nil {
 		return nil, err
 	}
-	kept := 0
+	kept, blocked := 0, false
 	for _, i := range order {
 		if _, err := m.wait(ctx); err != nil {
 			return nil, err
@@ -92,6 +97,7 @@ func (m *members) Publish(ctx context.Context, h venti.Head) (others []venti.Hea
 		m.mu.Lock()
 		had := m.kept[i]
 		switch {
+		case m.full[i]:
 		case len(had) == 0 || had[0].Sequence < h.Sequence:
 			m.kept[i] = []venti.Head{h}
 			kept++
@@ -104,14 +110,15 @@ func (m *members) Publish(ctx context.Context, h venti.Head) (others []venti.Hea
 		for _, o := range had {
 			if o != h && !slices.Contains(others, o) {
 				others = append(others, o)
+				blocked = blocked || o.Sequence >= h.Sequence
 			}
 		}
 		m.mu.Unlock()
 	}
-	if kept < enough && len(others) == 0 {
-		return nil, errFew
+	if kept < enough && !blocked {
+		err = errFew
 	}
-	return others, nil
+	return others, err
 }
 
 // A story is several machines of one owner, at work at the same time, by a seed.
@@ -297,6 +304,80 @@ func TestMachinesWithLossesLoseNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// everybody holds that whichever enough members answer, a machine that has nothing finds the same list.
+func (s *story) everybody(what string, want []snapshot.Snapshot) {
+	s.t.Helper()
+	before := s.members.kept
+	for i := range before {
+		for j := range i {
+			s.members.down, s.members.kept = [5]bool{}, before
+			s.members.down[i], s.members.down[j] = true, true
+			if list := s.stranger(); !reflect.DeepEqual(list, want) {
+				s.fatalf("%s: without members %d and %d a new machine finds %d snapshots of %d", what, j, i, len(list), len(want))
+			}
+		}
+	}
+	s.members.down, s.members.kept = [5]bool{}, before
+}
+
+// A head that reached few members is not taken for published because it is found: neither by the machine that wrote it nor
+// by another.
+func TestHeadThatFewKeepIsPublished(t *testing.T) {
+	for who, what := range []string{"the machine that wrote it", "another machine"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStory(t, 0, 2)
+			must(t, mustOpen(t, s.cfgs[0]).Add(t.Context(), snap(0)))
+			must(t, mustOpen(t, s.cfgs[0]).Add(t.Context(), snap(1)))
+			s.members.full = [5]bool{0: true, 1: true, 2: true}
+			wantApart(t, mustOpen(t, s.cfgs[0]).Remove(t.Context(), snap(1).Score), errFew)
+			s.members.down = [5]bool{0: true, 1: true} // so that what few have is found
+			wantApart(t, mustOpen(t, s.cfgs[who]).Refresh(t.Context()), errFew)
+			s.members.full = [5]bool{}
+			must(t, mustOpen(t, s.cfgs[who]).Refresh(t.Context()))
+			s.members.down = [5]bool{}
+			s.everybody(what, snaps(1))
+		})
+	}
+}
+
+// What a head replaced at few members, before its publishing failed, is taken in although nobody shows it again.
+func TestHeadThatWasReplacedInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStory(t, 0, 2)
+		must(t, mustOpen(t, s.cfgs[0]).Add(t.Context(), snap(0)))
+		late := s.cfgs[1] // looks before the other machine publishes, and publishes after it, with a higher number
+		late.Heads = &between{s.members, func() {
+			must(t, mustOpen(t, s.cfgs[0]).Add(t.Context(), snap(1)))
+			s.members.full = [5]bool{0: true, 1: true, 2: true, 3: true}
+		}}
+		alone := s.cfgs[1]
+		alone.Heads = nil
+		must(t, mustOpen(t, alone).Add(t.Context(), snap(2)))
+		must(t, mustOpen(t, alone).Remove(t.Context(), snap(2).Score))
+		must(t, mustOpen(t, alone).Add(t.Context(), snap(2)))
+		wantApart(t, mustOpen(t, late).Refresh(t.Context()), errFew)
+		wantList(t, mustOpen(t, alone), snaps(3))
+		s.members.full = [5]bool{}
+		must(t, mustOpen(t, s.cfgs[1]).Refresh(t.Context()))
+		s.everybody("all", snaps(3))
+	})
+}
+
+// between does something after the first time that it finds, and before anything is published.
+type between struct {
+	catalog.Heads
+	do func()
+}
+
+func (b *between) Find(ctx context.Context) ([]venti.Head, bool, error) {
+	found, kept, err := b.Heads.Find(ctx)
+	if b.do != nil {
+		b.do()
+		b.do = nil
+	}
+	return found, kept, err
 }
 
 // The disk of a machine is put back to what it was some changes ago.

@@ -27,7 +27,9 @@ type board struct {
 	published int
 }
 
-func (b *board) Find(context.Context) ([]venti.Head, error) { return b.heads, b.find }
+func (b *board) Find(context.Context) ([]venti.Head, bool, error) {
+	return b.heads, len(b.heads) == 1, b.find
+}
 
 func (b *board) Publish(_ context.Context, h venti.Head) ([]venti.Head, error) {
 	b.published++
@@ -322,7 +324,7 @@ func TestPublishComesLast(t *testing.T) {
 // headsFunc is Heads without any that looks at what is published.
 type headsFunc func(venti.Head)
 
-func (headsFunc) Find(context.Context) ([]venti.Head, error) { return nil, nil }
+func (headsFunc) Find(context.Context) ([]venti.Head, bool, error) { return nil, false, nil }
 
 func (f headsFunc) Publish(_ context.Context, h venti.Head) ([]venti.Head, error) {
 	f(h)

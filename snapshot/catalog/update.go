@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"ventidhash/venti"
@@ -15,8 +16,8 @@ import (
 type editor func(l *List, stamp uint64, now time.Time) error
 
 // Refresh takes in what other machines have added and forgotten since, and publishes the head in place if it is not the
-// newest elsewhere. Without Config.Heads it does nothing. Errors are those of Update: after a *UnpublishedError the list
-// here is good, and perhaps not the newest.
+// newest elsewhere, or too few keep it there. Without Config.Heads it does nothing. Errors are those of Update: after a
+// *UnpublishedError the list here is good, and perhaps not the newest.
 func (c *Catalog) Refresh(ctx context.Context) error {
 	if c.cfg.Heads == nil {
 		return nil
@@ -40,7 +41,10 @@ func (c *Catalog) change(ctx context.Context, edit editor) error { return c.sett
 //  2. Change the list. What is new in it, and what is forgotten, gets a stamp that is higher than all that were seen.
 //  3. Have those snapshots looked at that are on the list here, and not elsewhere, since an earlier change (Config.Vet).
 //  4. Write the list, then the head in the folder.
-//  5. Publish the head, unless step 1 or 3 failed: nothing that was not taken in may be replaced.
+//  5. Publish the head, unless step 1 or 3 failed: nothing that was not taken in may be replaced. One that was found need
+//     not be published if enough keep it. One that few keep was published by a machine that was cut off, this one perhaps;
+//     as long as it stays so, whoever does not ask those few finds an older list. (A reader writes back what it has read:
+//     H. Attiya, A. Bar-Noy, D. Dolev, Sharing Memory Robustly in Message-Passing Systems, 1995.)
 //  6. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
 //     for the change: that has its stamp, and is a part of the list.
 func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err error) {
@@ -131,9 +135,10 @@ func (c *Catalog) begin(ctx context.Context) (*settling, error) {
 // round is steps 1 to 5 of settle.
 func (s *settling) round(ctx context.Context, edit editor, again bool) (more bool, err error) {
 	var found []venti.Head
+	var kept bool
 	var apart error
 	if s.c.cfg.Heads != nil {
-		found, apart = s.find(ctx)
+		found, kept, apart = s.find(ctx)
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
@@ -152,8 +157,8 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 	if err := s.write(ctx, next, now); err != nil || s.c.cfg.Heads == nil {
 		return false, err
 	}
-	if apart == nil {
-		more, apart = s.publish(ctx, found, again)
+	if apart == nil && (again || !kept || !slices.Contains(found, s.head)) {
+		more, apart = s.publish(ctx)
 	}
 	switch {
 	case apart == nil:
