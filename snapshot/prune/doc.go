@@ -81,6 +81,12 @@
 // Whoever forgets P while S is being published meets the writer of S at the members that keep the head: one of the two is
 // second, takes in what the other one wrote, and looks at its own case again.
 //
+// Two cases are left, each of which takes a head that reached only a few members before its writer was cut off. Such a head
+// may be found again by its writer after another machine has forgotten P and let go of its blocks: S counts as published
+// then, and is not looked at. And one with a higher number, by a writer that had not seen S, may replace the head that
+// lists S at all members, so that others do not know of S until its writer's next command. What is let go in either case is
+// what nothing but P and S needs, and can be put back for the 30 days that it lies in the trash.
+//
 // # What the caller has to know
 //
 // The store must be this one catalog's. Blocks of another owner, or of another catalog, are trash to it. A catalog
