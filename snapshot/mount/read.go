@@ -153,19 +153,21 @@ func (f *fileSystem) stream(ctx context.Context, r *reader, t *vac.Tree, e *vac.
 		}
 		return b[s.from-leaves[0].Off : s.to-leaves[0].Off], nil
 	}
-	out := buf[:s.to-s.from]
-	clear(out)
+	out, done := buf[:s.to-s.from], int64(0)
 	for _, l := range leaves {
 		b, err := f.leaf(ctx, t, l)
 		if err != nil {
 			return nil, err
 		}
 		if l.Off < s.from {
-			copy(out, b[s.from-l.Off:])
-		} else {
-			copy(out[l.Off-s.from:], b)
+			done = int64(copy(out, b[s.from-l.Off:]))
+			continue
 		}
+		at := l.Off - s.from
+		clear(out[done:at]) // a hole
+		done = at + int64(copy(out[at:], b))
 	}
+	clear(out[done:])
 	return out, nil
 }
 
