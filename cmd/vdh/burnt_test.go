@@ -108,6 +108,7 @@ func (h *house) phrase() string {
 // one owner's machine burns down, which was a member itself, and of the others a third is away. What there is of it on
 // paper is 24 words, and the address of one member.
 func TestBurntDown(t *testing.T) {
+	withoutRace(t)
 	const members, burnt, via = 24, 5, 9
 	r := newTrial(t, members, dhash.Code{Need: 8, Total: 20}, nil)
 	a, b := &house{r, r.swarm.Dir(burnt)}, &house{r, filepath.Join(r.dir, "data")}

@@ -109,9 +109,18 @@ func (r *trial) kill(members ...int) {
 	}
 }
 
+// withoutRace skips a test of many processes that .ci/run plays without the race detector, with which it takes minutes.
+func withoutRace(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("takes minutes with the race detector")
+	}
+}
+
 // TestLoss takes a swarm through what its members may suffer: one hangs, one comes back at another address, as many are
 // lost as the code allows, one more is, and that one returns.
 func TestLoss(t *testing.T) {
+	withoutRace(t)
 	const members, slow = 8, 20 * time.Second
 	r := newTrial(t, members, dhash.Code{Need: 3, Total: members}, nil)
 	dir := r.source(1, 3<<20)
@@ -156,6 +165,7 @@ func TestLoss(t *testing.T) {
 // TestKilledMember kills a member while it is being written to. After each restart every block is there that the writer
 // was told is stored; the member is alone, so that no other can answer for it.
 func TestKilledMember(t *testing.T) {
+	withoutRace(t)
 	rounds := 3
 	if testing.Short() {
 		rounds = 1

@@ -63,6 +63,7 @@ func TestResume(t *testing.T) {
 
 // TestResumeSwarm does the same with a swarm.
 func TestResumeSwarm(t *testing.T) {
+	withoutRace(t)
 	code := dhash.Code{Need: 2, Total: 4}
 	for name, fill := range resumeTrees {
 		t.Run(name, func(t *testing.T) {
