@@ -28,7 +28,7 @@ require (
 	github.com/vbauerster/mpb/v8 v8.9.3 // the progress bar
 	github.com/zeebo/blake3 v0.2.4 // hashes of contents, keys of blocks
 	golang.org/x/net v0.62.0 // WebDAV's PROPFIND, and a bound on connections
-	golang.org/x/sync v0.24.0 // a semaphore that counts bytes; errgroup
+	golang.org/x/sync v0.24.0 // a semaphore that counts bytes
 	golang.org/x/sys v0.49.0 // system calls that the standard library lacks
 	golang.org/x/term v0.47.0 // is this a terminal, and how wide
 	lukechampine.com/blake3 v1.4.1 // the nodes of BLAKE3's tree, for proofs about a part of a content

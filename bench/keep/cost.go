@@ -16,9 +16,7 @@ const (
 	sizeNoise = 1 << 30     // bytes of the set noise
 	slowdown  = 1.2         // times that a restore may take while repairs go on
 	lostGrace = time.Minute // of the members that are lost
-
-	// Sweeping ten thousand blocks every minute takes both processors, so the members sweep when they are told to.
-	lostSweep = 6 * time.Hour
+	lostSweep = time.Minute // sweeping thousands of blocks every 3 or 15 s takes both processors
 )
 
 // lost measures what it takes to make up for lost members, and how much that slows a restore.
@@ -58,17 +56,23 @@ func (b *bench) lost(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if _, _, err := p.becomes(ctx, 2*lostGrace, func(s safety) bool { return s.short() > 0 }); err != nil {
-		return err
-	}
-	if err := harness.Sleep(ctx, lostGrace+10*time.Second); err != nil { // until they are gone
+	if _, _, err := p.becomes(ctx, 2*lostSweep, func(s safety) bool { return s.short() > 0 }); err != nil {
 		return err
 	}
 	begun := time.Now()
-	if err := p.sweep(ctx); err != nil {
-		return err
+	for { // until the grace period is over
+		c, err := p.care(ctx)
+		if err != nil {
+			return err
+		}
+		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*lostGrace {
+			break
+		}
+		if err := harness.Sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	harness.Say("all members have swept in %.1f s", time.Since(begun).Seconds())
+	begun = time.Now()
 	n, during, err := p.restore(ctx)
 	if err != nil {
 		return err
@@ -77,12 +81,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, s, err := p.becomes(ctx, 6*time.Minute, safety.kept)
-	if err == nil && !s.kept() { // what a member was too late to hear of
-		if err = p.sweep(ctx); err == nil {
-			_, s, err = p.becomes(ctx, 14*time.Minute, safety.kept)
-		}
-	}
+	_, s, err := p.becomes(ctx, 20*time.Minute, safety.kept)
 	if err != nil {
 		return err
 	}

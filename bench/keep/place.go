@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"ventidhash/bench/dataset"
 	"ventidhash/bench/harness"
 	"ventidhash/dhash"
@@ -105,20 +103,6 @@ func (p *place) keep(ctx context.Context, set dataset.Set) error {
 		harness.Say("%d blocks are below the target", told.Below)
 	}
 	return nil
-}
-
-// sweep has all members that run compare what they hold, at once.
-func (p *place) sweep(ctx context.Context) error {
-	var work errgroup.Group
-	for i := range p.swarm.Len() {
-		if p.swarm.Running(i) {
-			work.Go(func() error {
-				_, err := p.swarm.Work(ctx, i, "sweep")
-				return err
-			})
-		}
-	}
-	return work.Wait()
 }
 
 // vdh runs the program as a client, and reads the line of JSON that it prints last, if into is not nil.
