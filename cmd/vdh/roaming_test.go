@@ -234,7 +234,7 @@ func (l *laptop) lacks(r *trial) {
 	stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer stop.Stop()
 	l.await(&errs, "waiting for the swarm: no member answers; it is given up in 59m5")
-	time.Sleep(30 * time.Second) // longer than a client waits that is not to be patient
+	l.await(&errs, "no member answers; it is given up in 59m2") // a client that is not patient has given up by then, after 30 s
 	l.ip("link", "set", "vdh0", "up")
 	if code := exitOf(l.t, cmd.Wait()); code != 0 || !strings.HasPrefix(out.String(), "vac:") {
 		l.t.Fatalf("exit code %d\n%s", code, errs.text())
