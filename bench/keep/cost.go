@@ -68,7 +68,7 @@ func (b *bench) lost(ctx context.Context) (err error) {
 		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*lostGrace {
 			break
 		}
-		if err := harness.Sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := harness.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -207,7 +207,8 @@ func (u *upkeep) found(_ context.Context, items []sweep.Item) {
 	filling := slices.ContainsFunc(u.n.p.roster.List(time.Now()), func(st member.Status) bool { return st.Record.State == member.Wiped })
 	var list []repair.Candidate
 	for _, it := range items {
-		c := repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present, Stray: it.Stray}
+		c := repair.Candidate{Score: it.Score, Coding: it.Coding, Code: it.Code, Present: it.Present, Rank: it.Rank,
+			Stray: it.Stray}
 		low := it.Present <= it.Code.UrgentLine()+1 || it.Present+it.Absent <= it.Code.Threshold()+1 // two may be the same
 		if low || filling || it.Stray || it.Weak {
 			list = append(list, c)

@@ -12,8 +12,9 @@
 // # Who
 //
 // All holders of a block count the same fragments, and the one closest to it acts. If the block is still short a
-// while later the next one acts too, and so on, so that no single member can stop a repair by failing at it. Two that
-// act at the same time waste some bytes and do no harm. Only a holder acts: its own fragment tells who claims the
+// while later the next one acts too, and so on, so that no single member can stop a repair by failing at it. Nobody asks
+// the others before it is its turn, unless the block is near to its loss. Two that act at the same time waste some bytes
+// and do no harm. Only a holder acts: its own fragment tells who claims the
 // block, and a block that nobody claims here is left alone. What a gateway could not place is looked at by its node if
 // that holds a fragment, and else found by the sweeps of those that do.
 //
@@ -37,7 +38,8 @@
 //
 // Members join, and others are expected to hold a block than do. A holder that is not among the first Total hands its
 // fragment to one that is and has none, without decoding anything; a retiring member does so with all it has. A
-// fragment is given up when it is held in its place, as two surveys say, a sweep's interval apart: by an expected
+// fragment is given up when it is held in its place, as two surveys say, or the receipt of whom it was handed to and a
+// survey, a sweep's interval apart: by an expected
 // holder, and of two expected ones the later gives up. It goes to the trash, where a mistake costs nothing for 30 days.
 // So what was made for a member that then came back goes again, but what that member brought counts at once.
 //

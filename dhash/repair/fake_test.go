@@ -39,6 +39,7 @@ type swarm struct {
 	mu      sync.Mutex
 	copies  int
 	gets    int
+	haves   int
 	order   []venti.Score // in the order of copies
 	bytes   int64
 	flying  int
@@ -260,6 +261,7 @@ func (s *swarm) sweep(only ...*member) {
 	table := s.table()
 	s.mu.Lock()
 	live := map[dhash.Coding]map[int]bool{}
+	hold := map[dhash.Coding][]dhash.Key{}
 	for _, m := range s.members {
 		for n, k := range m.held {
 			if !m.dead && !m.gone && len(k.claims) > 0 {
@@ -267,6 +269,7 @@ func (s *swarm) sweep(only ...*member) {
 					live[n.Coding] = map[int]bool{}
 				}
 				live[n.Coding][n.Index] = true
+				hold[n.Coding] = append(hold[n.Coding], m.id.Key())
 			}
 		}
 	}
@@ -278,7 +281,13 @@ func (s *swarm) sweep(only ...*member) {
 		for n, k := range m.held {
 			if len(k.claims) > 0 {
 				c := repair.Candidate{Score: n.Score, Coding: n.Coding, Code: k.code, Present: len(live[n.Coding])}
-				if !table.Responsible(m.id, dhash.KeyOf(n.Score), k.code, 0) {
+				at, own := dhash.KeyOf(n.Score), m.id.Key()
+				for _, other := range hold[n.Coding] {
+					if at.Compare(other, own) < 0 {
+						c.Rank++
+					}
+				}
+				if !table.Responsible(m.id, at, k.code, 0) {
 					c.Present, c.Stray = 1, true
 				}
 				found[m] = append(found[m], c)

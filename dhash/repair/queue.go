@@ -16,6 +16,7 @@ type Candidate struct {
 	Coding  dhash.Coding
 	Code    dhash.Code
 	Present int // about how many different fragments are held by members that answer
+	Rank    int // how many of these members act before this one, as far as is known: it can wait for its turn
 
 	// Stray says that nobody has counted: it is only that this member holds a fragment that others should hold.
 	Stray bool
@@ -127,21 +128,29 @@ func newQueue(limit int, retry time.Duration) *queue {
 	return &queue{limit: limit, retry: retry, items: map[key]*item{}}
 }
 
-// add takes a candidate in, or notes its news if it is known. What has changed is looked at soon.
-func (q *queue) add(c Candidate, vital bool, now time.Time) {
+// add takes a candidate in, to be looked at when it is this member's turn, or notes its news if it is known. What has changed
+// is looked at soon, if it is this member's turn.
+func (q *queue) add(c Candidate, vital bool, now time.Time, turn time.Duration) {
 	if it := q.items[key{c.Score, c.Coding}]; it != nil {
 		if it.at < 0 || it.Present == c.Present || c.Stray {
 			return // being worked at, or no news
 		}
 		heap.Remove(&q.heaps[it.class], it.at)
 		it.Candidate = c
-		if soon := it.last.Add(q.retry); soon.Before(it.next) && (it.farewell == nil || it.farewell.agreed.IsZero()) {
+		soon := it.first.Add(turn)
+		if again := it.last.Add(q.retry); again.After(soon) {
+			soon = again
+		}
+		if soon.Before(it.next) && (it.farewell == nil || it.farewell.agreed.IsZero()) {
 			it.next = soon
 		}
 		q.push(it)
 		return
 	}
-	it := &item{Candidate: c, vital: vital, first: now, next: now, at: -1}
+	it := &item{Candidate: c, vital: vital, first: now, next: now.Add(turn), at: -1}
+	if !c.Stray {
+		it.short = now // as whoever found it says
+	}
 	if len(q.items) >= q.limit && !q.evict(classOf(c, vital)) {
 		q.dropped++
 		return

@@ -51,7 +51,7 @@ func (r *Repairer) Add(candidates []Candidate) {
 	r.mu.Lock()
 	for _, c := range candidates {
 		if c.Code.Validate() == nil {
-			r.queue.add(c, c.Code.Need <= policy.Code(c.Code.Total, true).Need, now)
+			r.queue.add(c, c.Code.Need <= policy.Code(c.Code.Total, true).Need, now, r.turnOf(c))
 		}
 	}
 	r.mu.Unlock()
@@ -59,6 +59,15 @@ func (r *Repairer) Add(candidates []Candidate) {
 	case r.news <- struct{}{}:
 	default:
 	}
+}
+
+// turnOf returns how long it is until a candidate has to be looked at: nobody else than this member can act then. So not all
+// holders of a block ask all others about it at once.
+func (r *Repairer) turnOf(c Candidate) time.Duration {
+	if c.Stray || c.Present <= c.Code.UrgentLine()+1 { // two of those counted may be the same
+		return 0
+	}
+	return time.Duration(c.Rank) * r.cfg.Takeover
 }
 
 // poll is how often the roster is looked at, at least, when there is nothing else to do.

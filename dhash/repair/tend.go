@@ -84,13 +84,13 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 
 // note keeps in mind what a count says of an item, under mu because Stats looks at it.
 func (r *Repairer) note(it *item, c *count) {
-	v := c.view
-	v.Rank = 0
-	action, _ := Decide(v, dhash.Code{}, 0)
+	first := *c
+	first.view.Rank = 0
+	action, _ := r.decide(&first, dhash.Code{})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	it.Present, it.Stray = v.Present, c.far
-	it.lost = !c.far && v.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
+	it.Present, it.Stray = c.view.Present, c.far
+	it.lost = !c.far && c.view.Present < it.Code.Need && len(distinct(c.sources)) < it.Code.Need
 	switch {
 	case action == Nothing && c.claimed > it.Code.Threshold():
 		it.short = time.Time{}
@@ -146,7 +146,9 @@ func (r *Repairer) arrange(ctx context.Context, it *item, s *sight, c *count) ou
 				if err := r.handOff(ctx, h, to); err != nil {
 					return failed(err)
 				}
-				out = later(0) // to look whether it arrived
+				f := it.parting() // that member's receipt says what a survey would
+				f.agreed, f.because = time.Now(), dhash.Coding{}
+				out = later(r.cfg.Confirm)
 			}
 		}
 	}

@@ -62,6 +62,9 @@ func (w wire) Have(ctx context.Context, from dhash.ID, o dhash.Owner, scores []v
 	if len(scores) > 256 {
 		return nil, fmt.Errorf("%d scores at once", len(scores))
 	}
+	w.s.mu.Lock()
+	w.s.haves++
+	w.s.mu.Unlock()
 	m, err := w.enter(ctx, from, false)
 	if err != nil {
 		return nil, err
