@@ -50,7 +50,8 @@ const (
 	headTime = 20 * time.Second // for finding heads, and for publishing one
 	listTime = 30 * time.Second // for reading the lists that were found
 
-	// longWrite is how long it takes to write a list where the store had to be waited for. Then heads are looked for again.
+	// longWrite is how long it takes to write a list where the store had to be waited for. Then heads are looked for again
+	// if they were not found before, and what was looked at before is looked at again.
 	longWrite = 5 * time.Second
 
 	maxRounds = 10 // tries to publish a head while others do
@@ -113,9 +114,9 @@ func (s *settling) take(ctx context.Context, heads []venti.Head) (err error) {
 	return err
 }
 
-// vet has those snapshots looked at that are on the list and on none of the lists elsewhere, but for those that were put
-// on it with the stamp, about which whoever did so knows. If nobody has any list, nobody has pruned by one.
-func (s *settling) vet(ctx context.Context, found []venti.Head, stamp uint64) error {
+// vet has those snapshots looked at that are on the list and on none of the lists elsewhere, but for those of the change,
+// about which whoever makes it knows. If nobody has any list, nobody has pruned by one.
+func (s *settling) vet(ctx context.Context, found []venti.Head) error {
 	if s.c.cfg.Vet == nil || len(found) == 0 {
 		return nil
 	}
@@ -127,7 +128,7 @@ func (s *settling) vet(ctx context.Context, found []venti.Head, stamp uint64) er
 	}
 	for i := range s.list.Snapshots {
 		l := &s.list.Snapshots[i]
-		if l.Stamp == stamp || elsewhere[l.Score] {
+		if l.Stamp == s.stamp || elsewhere[l.Score] {
 			continue
 		}
 		if err := s.c.cfg.Vet(ctx, l.Snapshot, s.list.snapshots()); err != nil {

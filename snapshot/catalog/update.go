@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,10 +26,11 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 	return c.settle(ctx, nil, false)
 }
 
-// Republish is Refresh, and hands the head out even if it is found elsewhere.
+// Republish is Refresh, and hands the head out even if it is found elsewhere. Without Config.Heads it fails: whoever calls it
+// wants to go by what all machines agree on.
 func (c *Catalog) Republish(ctx context.Context) error {
 	if c.cfg.Heads == nil {
-		return nil
+		return errors.New("catalog: there is nobody to hand the head out to")
 	}
 	return c.settle(ctx, nil, true)
 }
@@ -46,7 +48,9 @@ func (c *Catalog) change(ctx context.Context, edit editor) error { return c.sett
 //     as long as it stays so, whoever does not ask those few finds an older list. (A reader writes back what it has read:
 //     H. Attiya, A. Bar-Noy, D. Dolev, Sharing Memory Robustly in Message-Passing Systems, 1995.)
 //  6. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
-//     for the change: that has its stamp, and is a part of the list.
+//     for the change: that has its stamp, and is a part of the list. Where step 1 failed and step 4 took long, go through
+//     it again, too: the store was waited for, and who did not answer then may answer now. Nothing else that fails is
+//     tried again, for the lock is held.
 func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err error) {
 	if c.cfg.Store == nil {
 		return errors.New("catalog: without a store it cannot be changed")
@@ -71,21 +75,24 @@ func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err erro
 			s.b.tidy()
 		}
 	}()
+	var last error // why there was another round; nil if others were quicker
 	for round := range maxRounds {
 		more, err := s.round(ctx, edit, again)
 		var apart *UnpublishedError
 		switch {
+		case more:
+			last = err
 		case round > 0 && err != nil && !errors.As(err, &apart):
 			return &UnpublishedError{s.head, err} // the change was made in the first round
-		case err != nil || !more:
+		default:
 			return err
 		}
 		if err := pause(ctx, round); err != nil {
-			return &UnpublishedError{s.head, err}
+			return &UnpublishedError{s.head, cmp.Or(last, err)}
 		}
 		edit = nil
 	}
-	return &UnpublishedError{s.head, errCrowded}
+	return &UnpublishedError{s.head, cmp.Or(last, errCrowded)}
 }
 
 // A settling is what is known while the lock is held.
@@ -100,6 +107,7 @@ type settling struct {
 	leave   func() error // gives the lock back
 
 	above uint64 // what is written gets a higher number, too
+	stamp uint64 // of the change, while whoever makes it knows about its snapshots; 0 if there is none
 
 	wrote bool // the head in place is another one than in the beginning
 
@@ -132,41 +140,46 @@ func (c *Catalog) begin(ctx context.Context) (*settling, error) {
 	return s, err
 }
 
-// round is steps 1 to 5 of settle.
+// round is steps 1 to 5 of settle. more says that another round is wanted; err is then why, or nil if others were quicker.
 func (s *settling) round(ctx context.Context, edit editor, again bool) (more bool, err error) {
 	var found []venti.Head
 	var kept bool
-	var apart error
+	var unfound error
 	if s.c.cfg.Heads != nil {
-		found, kept, apart = s.find(ctx)
+		found, kept, unfound = s.find(ctx)
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 	}
-	now := time.Now()
 	next, err := s.next()
 	if err == nil && edit != nil {
-		err = edit(&s.list, next, now)
+		s.stamp = next
+		err = edit(&s.list, next, time.Now())
 	}
 	if err != nil {
 		return false, err
 	}
+	apart := unfound
 	if apart == nil {
-		apart = s.vet(ctx, found, next)
+		apart = s.vet(ctx, found)
 	}
-	if err := s.write(ctx, next, now); err != nil || s.c.cfg.Heads == nil {
+	begin := time.Now()
+	if err := s.write(ctx, next, begin); err != nil || s.c.cfg.Heads == nil {
 		return false, err
+	}
+	if time.Since(begin) > longWrite {
+		s.stamp = 0 // what was known of the change was known before that
+		if unfound != nil {
+			return true, unfound
+		}
 	}
 	if apart == nil && (again || !kept || !slices.Contains(found, s.head)) {
 		more, apart = s.publish(ctx)
 	}
-	switch {
-	case apart == nil:
-		return more, nil
-	case time.Since(now) > longWrite: // the store was waited for, and so may be the heads
-		return true, nil
+	if apart != nil {
+		return false, &UnpublishedError{s.head, apart}
 	}
-	return false, &UnpublishedError{s.head, apart}
+	return more, nil
 }
 
 // next returns a number that is higher than any that was seen.
