@@ -178,3 +178,25 @@ func TestSameSetUp(t *testing.T) {
 		}
 	}
 }
+
+// TestUnwritten: blocks that are there need not be stored, and others are not taken for stored.
+func TestUnwritten(t *testing.T) {
+	m := ventitest.NewMemory()
+	score, err := m.Put(t.Context(), []byte("there"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unwritten{Store: m}
+	if _, err := u.Put(t.Context(), []byte("there")); err == nil {
+		t.Error("a block that nobody has seen is taken for stored")
+	}
+	if _, err := u.Get(t.Context(), score); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := u.Put(t.Context(), []byte("there")); err != nil || got != score {
+		t.Errorf("a block that was got: %v, %v", got, err)
+	}
+	if _, err := u.Put(t.Context(), []byte("new")); err == nil {
+		t.Error("a new block goes into nothing")
+	}
+}

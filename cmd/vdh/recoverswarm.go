@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"ventidhash/dhash"
@@ -111,7 +112,7 @@ func (r *recovery) listBack(ctx context.Context, at location) error {
 	for _, h := range found.Heads {
 		heads = append(heads, h.Append(nil))
 	}
-	var store venti.Store = unwritten{r.swarm}
+	var store venti.Store = &unwritten{Store: r.swarm}
 	if _, err := os.Stat(at.catalog(r.owner)); err == nil || len(heads) > 1 { // a new list may come of them
 		if store, err = r.session(ctx); err != nil {
 			return err
@@ -172,14 +173,32 @@ func (r *recovery) publish(ctx context.Context) {
 }
 
 // unwritten is a store of which a list is read that is there: it need not be stored once more, which takes long while
-// members hang.
-type unwritten struct{ venti.Store }
+// members hang. Nothing else can be put.
+type unwritten struct {
+	venti.Store
+	got sync.Map // the scores
+}
+
+// Get implements venti.Store.
+func (u *unwritten) Get(ctx context.Context, s venti.Score) ([]byte, error) {
+	b, err := u.Store.Get(ctx, s)
+	if err == nil {
+		u.got.Store(s, true)
+	}
+	return b, err
+}
 
 // Put implements venti.Store.
-func (unwritten) Put(_ context.Context, b []byte) (venti.Score, error) { return venti.Sum(b), nil }
+func (u *unwritten) Put(_ context.Context, b []byte) (venti.Score, error) {
+	s := venti.Sum(b)
+	if _, ok := u.got.Load(s); !ok {
+		return s, fmt.Errorf("block %s of a list that is only read is a new one, and is stored nowhere", s.Short())
+	}
+	return s, nil
+}
 
 // Sync implements venti.Store.
-func (unwritten) Sync(context.Context) error { return nil }
+func (u *unwritten) Sync(context.Context) error { return nil }
 
 // printRecovered prints the JSON line, at once: what follows takes longer.
 func (r *recovery) printRecovered() error {

@@ -272,20 +272,25 @@ func TestListOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// That a snapshot was forgotten is said for two years.
+// That a snapshot was forgotten is said for two years, and then until somebody changes the list.
 func TestForgottenExpires(t *testing.T) {
 	a, _, at := twoMachines(t)
 	gone := func(n int, age time.Duration) catalog.Forgotten {
 		return catalog.Forgotten{Stamp: 3, Score: snap(n).Score, Time: time.Now().Add(-age).Truncate(time.Second).UTC()}
 	}
 	const year = 365 * 24 * time.Hour
-	at.heads = []venti.Head{writeList(t, a, 3, catalog.Encode(catalog.List{
-		Forgotten: []catalog.Forgotten{gone(0, 2*year+time.Hour), gone(1, 2*year-time.Hour)}}))}
+	said := writeList(t, a, 3, catalog.Encode(catalog.List{
+		Forgotten: []catalog.Forgotten{gone(0, 2*year+time.Hour), gone(1, 2*year-time.Hour)}}))
+	at.heads = []venti.Head{said}
 	must(t, mustOpen(t, a).Refresh(t.Context()))
+	if h, err := mustOpen(t, a).Head(); err != nil || h != said || at.published > 0 {
+		t.Errorf("whoever only looks has written list number %d, %v", h.Sequence, err)
+	}
+	must(t, mustOpen(t, a).Add(t.Context(), snap(2)))
 	old := catalog.List{Snapshots: []catalog.Listed{{Stamp: 2, Snapshot: snap(0)}, {Stamp: 2, Snapshot: snap(1)}}}
 	at.heads = []venti.Head{writeList(t, a, 2, catalog.Encode(old))}
 	must(t, mustOpen(t, a).Refresh(t.Context()))
-	wantList(t, mustOpen(t, a), snaps(1))
+	wantList(t, mustOpen(t, a), []snapshot.Snapshot{snap(0), snap(2)})
 }
 
 // Each root of a catalog names the one before.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/catalog"
@@ -223,4 +224,17 @@ func TestRecoverMergesAConflict(t *testing.T) {
 		t.Errorf("got %+v, %v", h, err)
 	}
 	wantList(t, mustOpen(t, fresh), snaps(3))
+}
+
+// A list that is brought back is the one that is known elsewhere, to the byte, even if it says what need not be said any more.
+func TestRecoverKeepsWhatIsOld(t *testing.T) {
+	cfg, _ := newConfig(t)
+	h := writeList(t, cfg, 3, catalog.Encode(catalog.List{
+		Forgotten: []catalog.Forgotten{{Stamp: 3, Score: snap(0).Score, Time: time.Unix(1, 0).UTC()}},
+		Snapshots: []catalog.Listed{{Stamp: 2, Snapshot: snap(1)}}}))
+	got, err := catalog.Recover(t.Context(), cfg, h.Append(nil))
+	if err != nil || got != h {
+		t.Errorf("got head number %d, %v", got.Sequence, err)
+	}
+	wantList(t, mustOpen(t, cfg), snaps(2)[1:])
 }

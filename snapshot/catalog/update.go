@@ -153,8 +153,10 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 	}
 	next, err := s.next()
 	if err == nil && edit != nil {
+		now := time.Now()
 		s.stamp = next
-		err = edit(&s.list, next, time.Now())
+		err = edit(&s.list, next, now)
+		s.list.expire(now) // by a change only: else whoever reads a list would have another one
 	}
 	if err != nil {
 		return false, err
@@ -197,7 +199,6 @@ func (s *settling) next() (uint64, error) {
 // write makes the list durable, and a head that leads to it the one in place: a new one with the sequence, unless one
 // that was taken in leads to it already, and no other of its sequence is known.
 func (s *settling) write(ctx context.Context, sequence uint64, now time.Time) error {
-	s.list.expire(now)
 	if len(s.taken) == 0 && s.list.empty() {
 		return nil
 	}
