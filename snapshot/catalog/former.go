@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"ventidhash/venti"
@@ -170,7 +173,7 @@ func (c *Catalog) Former(ctx context.Context) (owners []*Owner, err error) {
 
 const (
 	inheritedName = "inherited-" // and the public key of the former owner: its head that was taken in
-	heirName      = "heir"       // the public key of who has followed the owner, for people
+	heirName      = "heir"       // the public key of who has followed the owner, by which Followed goes
 )
 
 // Inherits reports whether the catalog in dir, of a former owner, says anything that this one has not taken in.
@@ -228,7 +231,7 @@ func (c *Catalog) Inherit(ctx context.Context, dir string, former *Owner) (err e
 	if err := writeFile(c.inherited(former), head.Append(nil)); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, heirName), fmt.Appendf(nil, "%x\n", c.cfg.Owner.PublicKey())); err != nil {
+	if err := writeFile(filepath.Join(dir, heirName), heirText(c.cfg.Owner.PublicKey())); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(dir), syncDir(c.cfg.Dir))
@@ -265,24 +268,23 @@ func (c *Catalog) inherit(ctx context.Context, l List, above uint64) error {
 var ErrFollowed = errors.New("this identity was followed by another one")
 
 // Followed returns an error that wraps ErrFollowed if the catalog's owner was followed by another one, as far as the folder
-// says. No change is made then.
+// says. No change is made then, and none if what the folder says of it is damaged, which wraps venti.ErrCorrupt.
 func (c *Catalog) Followed() error {
-	heir, err := Heir(c.cfg.Dir)
-	if err == nil && heir != "" {
-		err = fmt.Errorf("%w, %.8s…", ErrFollowed, heir)
+	name := filepath.Join(c.cfg.Dir, heirName)
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(key) != ed25519.PublicKeySize || !bytes.Equal(b, heirText(key)) {
+		return corruptf("%s is damaged: it should hold the public key of the identity that has followed this one; if none has "+
+			"(vdh key rotate), remove it", name)
+	}
+	return fmt.Errorf("%w, %x…", ErrFollowed, key[:4])
 }
 
-// Heir returns the public key of who has followed the owner of the catalog in dir, in hexadecimal; empty if nobody has, as
-// far as dir says.
-func Heir(dir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dir, heirName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil || len(b) != 2*32+1 {
-		return "", err
-	}
-	return string(b[:2*32]), nil
-}
+// heirText is what the file of the heir holds.
+func heirText(key ed25519.PublicKey) []byte { return fmt.Appendf(nil, "%x\n", []byte(key)) }

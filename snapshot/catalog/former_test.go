@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ventidhash/snapshot/catalog"
+	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
 
@@ -122,13 +123,10 @@ func TestInherit(t *testing.T) {
 	if todo, err := cb.Inherits(dir(a), a); todo || err != nil {
 		t.Errorf("it is inherited and is not: %v", err)
 	}
-	if heir, err := catalog.Heir(dir(a)); err != nil || heir != hex.EncodeToString(b.PublicKey()) {
-		t.Errorf("heir %q, %v", heir, err)
+	if err := ca.Followed(); !errors.Is(err, catalog.ErrFollowed) || !strings.Contains(err.Error(), hex.EncodeToString(b.PublicKey()[:4])) {
+		t.Errorf("the former owner: %v", err)
 	}
-	if heir, err := catalog.Heir(dir(b)); err != nil || heir != "" {
-		t.Errorf("heir %q, %v", heir, err)
-	}
-
+	must(t, cb.Followed())
 	if err := ca.Add(t.Context(), list[4]); !errors.Is(err, catalog.ErrFollowed) {
 		t.Errorf("a former owner adds a snapshot: %v", err)
 	}
@@ -167,6 +165,28 @@ func TestInherit(t *testing.T) {
 	back, err := nth(t, 3).Follow(former...)
 	if err != nil || !reflect.DeepEqual(back, c) {
 		t.Errorf("%v, %v", back, err)
+	}
+}
+
+// TestDamagedHeir holds that a damaged word on who has followed the owner is not taken for none.
+func TestDamagedHeir(t *testing.T) {
+	cfg, _ := newConfig(t)
+	c := mustOpen(t, cfg)
+	must(t, c.Add(t.Context(), snap(1)))
+	key := strings.Repeat("0f", 32)
+	for _, text := range []string{"", key, key[1:] + "\n", key + "\n\n", key + "0f\n", strings.ToUpper(key) + "\n", key[1:] + "g\n"} {
+		must(t, os.WriteFile(filepath.Join(cfg.Dir, "heir"), []byte(text), 0o600))
+		if err := c.Followed(); !errors.Is(err, venti.ErrCorrupt) || errors.Is(err, catalog.ErrFollowed) {
+			t.Errorf("heir %q: %v", text, err)
+		}
+		if err := c.Add(t.Context(), snap(2)); !errors.Is(err, venti.ErrCorrupt) {
+			t.Errorf("heir %q: a snapshot is added: %v", text, err)
+		}
+	}
+	wantList(t, c, snaps(2)[1:])
+	must(t, os.WriteFile(filepath.Join(cfg.Dir, "heir"), []byte(key+"\n"), 0o600))
+	if err := c.Followed(); !errors.Is(err, catalog.ErrFollowed) || errors.Is(err, venti.ErrCorrupt) {
+		t.Errorf("a good heir: %v", err)
 	}
 }
 
