@@ -102,7 +102,7 @@ func (f *recoverFlags) validate() error {
 		return usage{errors.New("say where to restore to with --target DIR (--target / is in place)")}
 	case f.all && f.latest:
 		return usage{errors.New("give --restore-all or --latest, not both")}
-	case !f.all && !f.latest && (f.target != "" || len(f.hosts) > 0 || len(f.first) > 0 && f.target != ""):
+	case !f.all && !f.latest && (f.target != "" || len(f.hosts) > 0):
 		return usage{errors.New("--target and --host are for --restore-all and --latest: give one of them")}
 	}
 	return nil

@@ -174,7 +174,7 @@ func (r *recovery) restoreOne(ctx context.Context, b *bringing, verb string, cfg
 func (r *recovery) learn(ctx context.Context, b *bringing) {
 	known, err := r.known()
 	if err == nil {
-		_, err = known.Learn(ctx, b.tree, b.target)
+		err = known.Learn(ctx, b.tree, b.target)
 		known.Close()
 	}
 	if err != nil && ctx.Err() == nil {

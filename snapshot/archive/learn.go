@@ -18,18 +18,17 @@ import (
 
 // Learn adds the small contents of a snapshot to the cache that lie in the directory dir, where the snapshot was restored
 // to: on a machine that is new the next run would else store them anew, since all files have another inode. A record has
-// half a hash, so the files are read; one that is not there, or has other bytes, is passed over. It returns how many were
-// added.
+// half a hash, so the files are read; one that is not there, or has other bytes, is passed over.
 //
 // It is for no goroutine beside those of a run, and needs no store: what the cache says is believed when the store has it.
-func (k *Known) Learn(ctx context.Context, t *vac.Tree, dir string) (added int64, err error) {
+func (k *Known) Learn(ctx context.Context, t *vac.Tree, dir string) error {
 	shares, err := vac.ReadShares(ctx, t.Source(), t.Root.Shared)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	root, err := os.OpenRoot(dir) // no link in what was restored leads out of it
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer root.Close()
 	k.fresh, k.present = map[tree.Hash]place{}, map[venti.Score]bool{}
@@ -44,10 +43,9 @@ func (k *Known) Learn(ctx context.Context, t *vac.Tree, dir string) (added int64
 			return ctx.Err()
 		}
 		k.add(blake3.Sum256(b), place{ref: s.Block, off: s.Offset, size: uint32(d.Size), block: uint32(block)})
-		added++
 		return ctx.Err()
 	})
-	return added, errors.Join(err, k.end())
+	return errors.Join(err, k.end())
 }
 
 // readSmall reads a file that has so many bytes.

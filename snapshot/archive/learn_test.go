@@ -42,9 +42,8 @@ func TestLearn(t *testing.T) {
 		t.Cleanup(b.known.Close)
 		b.parent = parent
 		if learn {
-			n, err := b.known.Learn(t.Context(), parent, "/")
-			if err != nil || n != 298 {
-				t.Errorf("learnt %d, %v", n, err)
+			if err := b.known.Learn(t.Context(), parent, "/"); err != nil {
+				t.Error(err)
 			}
 		}
 		added[learn] = b.backup().Added

@@ -103,7 +103,7 @@ func (s *settling) take(ctx context.Context, heads []venti.Head) (err error) {
 		l, readErr := s.c.read(ctx, s.b, h.Score)
 		switch {
 		case readErr == nil:
-			s.taken[h] = takenOf(l)
+			s.taken[h] = takenOf(&l, Encode(l))
 			s.list = Merge(s.list, l)
 		case errors.Is(readErr, venti.ErrNotFound):
 			s.taken[h] = taken{}
@@ -120,15 +120,10 @@ func (s *settling) vet(ctx context.Context, found []venti.Head) error {
 	if s.c.cfg.Vet == nil || len(found) == 0 {
 		return nil
 	}
-	elsewhere := map[venti.Score]bool{}
-	for _, h := range found {
-		for _, l := range s.taken[h].list.Snapshots {
-			elsewhere[l.Score] = true
-		}
-	}
 	for i := range s.list.Snapshots {
 		l := &s.list.Snapshots[i]
-		if l.Stamp == s.stamp || elsewhere[l.Score] {
+		elsewhere := func(h venti.Head) bool { return s.taken[h].has[l.Score] }
+		if l.Stamp == s.stamp || slices.ContainsFunc(found, elsewhere) {
 			continue
 		}
 		if err := s.c.cfg.Vet(ctx, l.Snapshot, s.list.snapshots()); err != nil {

@@ -217,10 +217,7 @@ func (c *Catalog) Inherit(ctx context.Context, dir string, former *Owner) (err e
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
-		return err
-	}
-	unlock, err := lock(ctx, c.cfg.Dir)
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}

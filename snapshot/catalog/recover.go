@@ -138,10 +138,7 @@ func enter(ctx context.Context, cfg Config) (*settling, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	unlock, err := lock(ctx, cfg.Dir)
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +180,7 @@ func (s *settling) recover(ctx context.Context, given []venti.Head) (venti.Head,
 			continue
 		}
 		good++
-		s.taken[h] = takenOf(l)
+		s.taken[h] = takenOf(&l, Encode(l))
 		s.list = Merge(s.list, l)
 	}
 	if good == 0 {

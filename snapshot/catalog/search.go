@@ -31,8 +31,9 @@ type FoundRoots struct {
 // the block, and does not keep it. An error of fn ends it and is returned.
 type Each func(ctx context.Context, fn func(score venti.Score, block []byte) error) error
 
-// Search opens those blocks that each names that are roots of the owner, or of those whom it has followed, and follows them to the roots that came before,
-// as far as the store has these; it may be nil. It needs no head and no list, and some hundred bytes of memory for a root.
+// Search opens those blocks that each names that are roots of the owner, or of those whom it has followed, and follows them
+// to the roots that came before, as far as the store has these; it may be nil. It needs no head and no list, and some hundred
+// bytes of memory for a root.
 func Search(ctx context.Context, owner *Owner, store venti.Store, each Each) (*FoundRoots, error) {
 	sealer, err := seal.New(owner.Secret())
 	if err != nil {
@@ -137,7 +138,6 @@ const enoughLists = 8
 
 // A Rebuilt says what Rebuild made a list of.
 type Rebuilt struct {
-	Head   venti.Head
 	Lists  int // that were merged
 	Unread int // newer ones, or ones of about the same time, that could not be read as a whole
 }
@@ -175,11 +175,7 @@ func Rebuild(ctx context.Context, cfg Config, roots []FoundRoot) (r Rebuilt, err
 	if s.prev.IsZero() {
 		s.prev = prev
 	}
-	if err := s.put(ctx); err != nil {
-		return Rebuilt{}, err
-	}
-	r.Head = s.head
-	return r, nil
+	return r, s.put(ctx)
 }
 
 // takeRoot takes the list under a root in.

@@ -58,10 +58,7 @@ func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err erro
 	if err := c.Followed(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
-		return err
-	}
-	unlock, err := lock(ctx, c.cfg.Dir)
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -95,6 +92,14 @@ func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err erro
 	return &UnpublishedError{s.head, cmp.Or(last, errCrowded)}
 }
 
+// lock takes the lock of the folder, which it makes.
+func (c *Catalog) lock(ctx context.Context) (unlock func() error, err error) {
+	if err := os.MkdirAll(c.cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	return lock(ctx, c.cfg.Dir)
+}
+
 // A settling is what is known while the lock is held.
 type settling struct {
 	c    *Catalog
@@ -114,13 +119,20 @@ type settling struct {
 	taken map[venti.Head]taken // the heads whose lists are a part of this one
 }
 
-// taken is the list of a head that was taken in; without a sum, one that is lost.
+// taken says what was on the list of a head that was taken in; without a sum, it is lost.
 type taken struct {
-	sum  venti.Score // of its stream
-	list List
+	sum venti.Score          // of its stream
+	has map[venti.Score]bool // the snapshots
 }
 
-func takenOf(l List) taken { return taken{venti.Sum(Encode(l)), l} }
+// takenOf returns what is noted of a list; stream is its encoding.
+func takenOf(l *List, stream []byte) taken {
+	t := taken{venti.Sum(stream), make(map[venti.Score]bool, len(l.Snapshots))}
+	for i := range l.Snapshots {
+		t.has[l.Snapshots[i].Score] = true
+	}
+	return t
+}
 
 // begin reads the head in place and its list. What it returns is good even with an error, which says what is missing.
 func (c *Catalog) begin(ctx context.Context) (*settling, error) {
@@ -135,7 +147,7 @@ func (c *Catalog) begin(ctx context.Context) (*settling, error) {
 	s.head, s.prev = head, head.Score
 	s.taken[head] = taken{}
 	if s.list, err = c.read(ctx, s.b, head.Score); err == nil {
-		s.taken[head] = takenOf(s.list)
+		s.taken[head] = takenOf(&s.list, Encode(s.list))
 	}
 	return s, err
 }
@@ -227,7 +239,7 @@ func (s *settling) write(ctx context.Context, sequence uint64, now time.Time) er
 		return err
 	}
 	s.head, s.prev, s.wrote = next, next.Score, true
-	s.taken[next] = taken{venti.Sum(stream), s.list.clone()}
+	s.taken[next] = takenOf(&s.list, stream)
 	return nil
 }
 
