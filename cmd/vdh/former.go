@@ -19,6 +19,7 @@ import (
 	"ventidhash/dhash/lenders"
 	"ventidhash/snapshot/catalog"
 	"ventidhash/snapshot/prune"
+	"ventidhash/venti"
 	"ventidhash/venti/seal"
 )
 
@@ -26,7 +27,8 @@ import (
 // list of snapshots, the notes on lenders, the cache, and, in a swarm, what the lenders hold.
 
 // inherit takes over what the lists of former identities say. Where that cannot be now, and there is no list of the
-// identity itself yet, the catalog is that of the last former one, so that what there is can be read.
+// identity itself yet, the catalog is that of the last former one, so that what there is can be read, and a backup is noted.
+// In a swarm nobody else hears of that, and it is not known what others have noted.
 func (a *app) inherit(ctx context.Context, at location) error {
 	for _, f := range a.owner.Former() {
 		todo, err := a.catalog.Inherits(at.catalog(f), f)
@@ -44,8 +46,37 @@ func (a *app) inherit(ctx context.Context, at location) error {
 		}
 		a.note("vdh: the list of snapshots of the identity before is not taken over yet: %v", err)
 		if _, own := a.catalog.Head(); errors.Is(own, catalog.ErrNoHead) {
-			a.catalog, err = catalog.Open(catalog.Config{Dir: at.catalog(f), Store: late{a}, Owner: f})
+			cfg := catalog.Config{Dir: at.catalog(f), Store: late{a}, Owner: f}
+			if at.swarm {
+				cfg.Heads = unheard{err}
+			}
+			a.catalog, err = catalog.Open(cfg)
 			return err
+		}
+	}
+	return nil
+}
+
+// unheard is where no other machine is heard of: that of the list of a former identity, for the swarm goes by that of its
+// heir, which is not there yet.
+type unheard struct{ err error }
+
+// Find implements catalog.Heads.
+func (u unheard) Find(context.Context) ([]venti.Head, bool, error) {
+	return nil, false, fmt.Errorf("%w: the list of the identity before is not taken over yet: %w", venti.ErrUnavailable, u.err)
+}
+
+// Publish implements catalog.Heads.
+func (u unheard) Publish(ctx context.Context, _ venti.Head) ([]venti.Head, error) {
+	_, _, err := u.Find(ctx)
+	return nil, err
+}
+
+// inherited returns an error if a list of a former identity says anything that is not taken over.
+func (a *app) inherited(at location, cat *catalog.Catalog) error {
+	for _, f := range a.owner.Former() {
+		if todo, err := cat.Inherits(at.catalog(f), f); err != nil || todo {
+			return errors.Join(fmt.Errorf("the list of snapshots of the identity before, in %s, was not taken over", at.catalog(f)), err)
 		}
 	}
 	return nil

@@ -214,10 +214,8 @@ func (r *rotation) takeOver(ctx context.Context, at location) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range r.owner.Former() {
-		if todo, err := cat.Inherits(at.catalog(f), f); err != nil || todo {
-			return errors.Join(errors.New("the list of snapshots was not taken over"), err)
-		}
+	if err := r.inherited(at, cat); err != nil {
+		return err
 	}
 	if err := cat.Refresh(ctx); err != nil {
 		return err

@@ -35,6 +35,7 @@ const (
 type swarmPrune struct {
 	*app
 	f       pruneFlags
+	at      location
 	notes   string // folder
 	ledger  *lenders.Ledger
 	members []dhash.ID
@@ -53,7 +54,7 @@ func (a *app) pruneSwarm(ctx context.Context, at location, f pruneFlags) (err er
 	if _, err := a.blocks(ctx, false); err != nil {
 		return err
 	}
-	p := &swarmPrune{app: a, f: f, notes: at.notes(owner)}
+	p := &swarmPrune{app: a, f: f, at: at, notes: at.notes(owner)}
 	if p.ledger, p.members, err = a.ledger(ctx, "gone", "banned"); err != nil {
 		return err
 	}
@@ -131,13 +132,17 @@ func (p *swarmPrune) greet(ctx context.Context) ([]lenders.Heard, error) {
 }
 
 // agree sees to it that the list here is the one that all machines of the identity go by, with what each has added. It hands
-// the head out in any case: a member that knows a newer one objects, even if those that were asked did not know it.
+// the head out in any case: a member that knows a newer one objects, even if those that were asked did not know it. And all
+// that the lists of former identities say here has to be on it.
 func (p *swarmPrune) agree(ctx context.Context, cat *catalog.Catalog) error {
 	if p.f.dryRun {
 		p.refresh(ctx, refreshTime)
 		return nil
 	}
 	err := cat.Republish(ctx)
+	if err == nil {
+		err = p.inherited(p.at, cat)
+	}
 	if err == nil {
 		for _, l := range p.ledger.Lenders() {
 			if l.Other {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"ventidhash/snapshot/catalog"
+	"ventidhash/venti"
 )
 
 // rotate runs vdh key rotate and returns what it says.
@@ -240,5 +242,81 @@ func TestRotateInterrupted(t *testing.T) {
 				c.brings(score, dir)
 			})
 		}
+	}
+}
+
+// through runs the program on the machine with words on standard input, while the swarm is what around makes of it.
+func (c *pondClient) through(around func(swarmStore) swarmStore, want int, in string, args ...string) (out, errs string) {
+	c.t.Helper()
+	a, o, e := c.begin()
+	a.in = strings.NewReader(in)
+	a.dial = func(ctx context.Context, create bool) (swarmStore, error) {
+		s, err := a.openSwarm(ctx, create)
+		return around(s), err
+	}
+	if code := a.execute(c.t.Context(), args); code != want {
+		c.t.Fatalf("vdh %v: exit code %d, not %d\n%s%s", args, code, want, o, e)
+	}
+	return strings.TrimSpace(o.String()), e.String()
+}
+
+// refusing is a swarm whose members take no block.
+type refusing struct{ swarmStore }
+
+func (refusing) Put(context.Context, []byte) (venti.Score, error) {
+	return venti.Score{}, fmt.Errorf("%w: no room", venti.ErrUnavailable)
+}
+
+func (r refusing) PutVital(ctx context.Context, b []byte) (venti.Score, error) { return r.Put(ctx, b) }
+
+// TestRotateNotTakenOver has a machine follow another one to a new identity, whose list cannot be stored there: it goes by
+// the old list, about which it asks nobody, so it lets go of nothing, and says that others do not know of its backup.
+func TestRotateNotTakenOver(t *testing.T) {
+	const members = 3
+	p := newPond(t, members)
+	a := p.client("a")
+	dir := a.fill(1, 300_000)
+	first := a.backup(dir)
+	b := a.beside("b")
+	b.backup(b.fill(2, 300_000))
+	a.rotate()
+	a.fill(3, 300_000)
+	third := a.backup(dir)
+
+	refuse := func(s swarmStore) swarmStore { return refusing{s} }
+	_, errs := b.through(refuse, exitFailed, a.identity().Phrase(), "key", "rotate", "--given")
+	if !strings.Contains(errs, "not taken over") {
+		t.Error(errs)
+	}
+	before, _ := p.lent(0)
+	p.nextSecond()
+	_, errs = b.through(refuse, exitUnavailable, "", "prune", "--alone", "--retain")
+	if !strings.Contains(errs, "nothing was let go") {
+		t.Error(errs)
+	}
+	if claims, trash := p.lent(0); claims != before || trash != 0 {
+		t.Errorf("%d of %d claims, %d in the trash", claims, before, trash)
+	}
+
+	blocked := filepath.Join(b.home, "data/vdh/swarm/owners", hex.EncodeToString(a.identity().PublicKey()), "lock")
+	a.do(os.RemoveAll(blocked), os.MkdirAll(blocked, 0o700))
+	late := strings.Fields(b.vdh(exitRedundancy, "backup", "-q", b.fill(4, 300_000)))[0]
+	a.do(os.Remove(blocked))
+	out := b.vdh(exitOK, "snapshots")
+	for _, score := range []string{first, third, late} {
+		if !strings.Contains(out, score[4:16]) {
+			t.Errorf("%s is not on the list that is taken over now:\n%s", score, out)
+		}
+	}
+	if out := a.vdh(exitOK, "snapshots"); !strings.Contains(out, late[4:16]) {
+		t.Errorf("the other machine does not know:\n%s", out)
+	}
+	a.brings(third, dir)
+
+	// What the old list here says since is not known.
+	former := a.identity().Former()[0]
+	writeFile(t, filepath.Join(b.home, "data/vdh/swarm/owners", hex.EncodeToString(former.PublicKey()), "head"), []byte("?"))
+	if out := b.vdh(exitFailed, "prune", "--alone", "--retain"); !strings.Contains(out, "nothing was let go") {
+		t.Error(out)
 	}
 }
