@@ -33,14 +33,7 @@ if the list could not be handed out to the members of the swarm.`,
 }
 
 func (a *app) adopt(ctx context.Context, names []string) error {
-	if _, err := a.identity(false); err != nil {
-		return err
-	}
-	if _, err := a.session(ctx); err != nil {
-		return err
-	}
-	a.refresh(ctx, refreshTime)
-	list, err := a.list(ctx)
+	list, err := a.listToChange(ctx)
 	if err != nil {
 		return err
 	}

@@ -99,14 +99,7 @@ func (f *forgetting) plan(now time.Time, list []snapshot.Snapshot) (err error) {
 }
 
 func (a *app) forget(ctx context.Context, f *forgetting) (err error) {
-	if _, err := a.identity(false); err != nil {
-		return err
-	}
-	if _, err := a.session(ctx); err != nil {
-		return err
-	}
-	a.refresh(ctx, refreshTime)
-	list, err := a.list(ctx)
+	list, err := a.listToChange(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -127,6 +120,18 @@ func (a *app) forget(ctx context.Context, f *forgetting) (err error) {
 		return err
 	}
 	return a.thinly(ctx)
+}
+
+// listToChange returns the snapshots of the catalog, about to be changed: in a session, and with what other machines have done.
+func (a *app) listToChange(ctx context.Context) ([]snapshot.Snapshot, error) {
+	if _, err := a.identity(false); err != nil {
+		return nil, err
+	}
+	if _, err := a.session(ctx); err != nil {
+		return nil, err
+	}
+	a.refresh(ctx, refreshTime)
+	return a.list(ctx)
 }
 
 // takeOff takes what is to be forgotten off the catalog. By a policy that is decided once more, about the list that is

@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
-
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/claim"
@@ -194,7 +191,7 @@ func (a *app) handOver(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverTime)
 	defer cancel()
-	l, members, err := a.ledger(ctx, "gone", "banned", "dead", "away")
+	l, members, err := a.ledger(ctx, false)
 	if err == nil {
 		_, _, err = l.HandOver(ctx, members)
 		err = errors.Join(err, l.Close())
@@ -214,28 +211,20 @@ const (
 // rotated reports whether any of some members that answer knows that the identity has handed over to another one. What one
 // member says is not certain, and nothing depends on it.
 func (a *app) rotated(ctx context.Context) (bool, error) {
-	swarm, err := hex.DecodeString(a.swarm.ID())
-	if err != nil || len(swarm) != 32 {
-		return false, errors.New("the swarm has no id")
-	}
-	roster, err := a.swarm.Members(ctx)
+	swarm, members, err := a.memberIDs(ctx, false)
 	if err != nil {
 		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, rotatedTime)
 	defer cancel()
-	said := make(chan bool, askRotated)
-	n := 0
-	for _, m := range roster {
-		id, err := libpeer.Decode(m.ID)
-		if err != nil || slices.Contains([]string{"gone", "banned", "dead", "away"}, m.State) || n == askRotated {
-			continue
-		}
-		n++
-		go func() { said <- a.refused(ctx, [32]byte(swarm), dhash.ID(id)) }()
+	rand.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+	members = members[:min(len(members), askRotated)]
+	said := make(chan bool, len(members))
+	for _, id := range members {
+		go func() { said <- a.refused(ctx, swarm, id) }()
 	}
 	old := false
-	for range n {
+	for range members {
 		old = <-said || old
 	}
 	return old, nil

@@ -30,7 +30,7 @@ func (a *app) heartbeat(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeatTime)
 	defer cancel()
-	l, members, err := a.ledger(ctx, "gone", "banned", "dead", "away")
+	l, members, err := a.ledger(ctx, false)
 	if err == nil {
 		var heard []lenders.Heard
 		heard, err = l.Heartbeat(ctx, members, heartbeatEvery)
@@ -46,29 +46,45 @@ func (a *app) heartbeat(ctx context.Context) {
 	}
 }
 
-// ledger opens the owner's ledger, and returns the members but for those in some states.
-func (a *app) ledger(ctx context.Context, but ...string) (*lenders.Ledger, []dhash.ID, error) {
-	at, err := a.where()
-	if err != nil {
-		return nil, nil, err
-	}
-	swarm, err := hex.DecodeString(a.swarm.ID())
-	if err != nil || len(swarm) != 32 {
-		return nil, nil, errors.New("the swarm has no id")
+// memberIDs returns the swarm's id, and its members in order, but for those that are gone or banned, and, unless away is set,
+// those that are not there now.
+func (a *app) memberIDs(ctx context.Context, away bool) (swarm [32]byte, members []dhash.ID, err error) {
+	raw, err := hex.DecodeString(a.swarm.ID())
+	if err != nil || len(raw) != len(swarm) {
+		return swarm, nil, errors.New("the swarm has no id")
 	}
 	roster, err := a.swarm.Members(ctx)
 	if err != nil {
-		return nil, nil, err
+		return swarm, nil, err
 	}
-	var members []dhash.ID
 	for _, m := range roster {
-		id, err := libpeer.Decode(m.ID)
-		if err == nil && !slices.Contains(but, m.State) {
+		switch m.State {
+		case "gone", "banned":
+			continue
+		case "dead", "away":
+			if !away {
+				continue
+			}
+		}
+		if id, err := libpeer.Decode(m.ID); err == nil {
 			members = append(members, dhash.ID(id))
 		}
 	}
 	slices.Sort(members)
-	l, err := lenders.Open(lenders.Config{Dir: at.notes(a.owner), Swarm: [32]byte(swarm), Key: a.owner.SigningKey(), Carrier: a.swarm,
+	return [32]byte(raw), members, nil
+}
+
+// ledger opens the owner's ledger, and returns the members as memberIDs does.
+func (a *app) ledger(ctx context.Context, away bool) (*lenders.Ledger, []dhash.ID, error) {
+	at, err := a.where()
+	if err != nil {
+		return nil, nil, err
+	}
+	swarm, members, err := a.memberIDs(ctx, away)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := lenders.Open(lenders.Config{Dir: at.notes(a.owner), Swarm: swarm, Key: a.owner.SigningKey(), Carrier: a.swarm,
 		Former: formerSigners(a.owner)})
 	return l, members, err
 }

@@ -223,7 +223,7 @@ func (r *rotation) takeOver(ctx context.Context, at location) error {
 	if !at.swarm {
 		return nil
 	}
-	l, members, err := r.ledger(ctx, "gone", "banned")
+	l, members, err := r.ledger(ctx, true)
 	if err != nil {
 		return err
 	}

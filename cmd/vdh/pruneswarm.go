@@ -55,7 +55,7 @@ func (a *app) pruneSwarm(ctx context.Context, at location, f pruneFlags) (err er
 		return err
 	}
 	p := &swarmPrune{app: a, f: f, at: at, notes: at.notes(owner)}
-	if p.ledger, p.members, err = a.ledger(ctx, "gone", "banned"); err != nil {
+	if p.ledger, p.members, err = a.ledger(ctx, true); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.ledger.Close()) }()
