@@ -245,7 +245,7 @@ func TestJSONLines(t *testing.T) {
 	r.serving(folder)
 
 	r.doc.unseen(map[string]string{
-		"check": "read_part store_records store_damaged", "recover": "missing_blocks waits_for",
+		"check": "read_part store_records store_damaged", "recover": "missing_blocks waiting_blocks waits_for",
 		"repair": "last_error", "sweep": "last_error", "node scrub": "last_error",
 		"prune": "paused_until confirm_from", "swarm simulate": "oracle_bytes oracle_ratio oracle_ratio_all",
 		"key rotate": "away conflicts",

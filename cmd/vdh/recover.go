@@ -67,9 +67,10 @@ With --json, one line of "type":"recovered" with owner, store, swarm_id, sequenc
 list, snapshots, asked, answered and agree (members), lists (more than one had to be merged), as
 (the machine whose place this one takes), machines (that are noted), config and membership
 (restored, kept, or why not); then, without --restore-all and --latest, one line of
-"type":"snapshot" for each as vdh snapshots has it, in a swarm with whole, missing_blocks and
-waits_for (names of members); with them, one line of "type":"summary" for each snapshot as vdh
-restore has it.`,
+"type":"snapshot" for each as vdh snapshots has it, in a swarm, if that can be found out, with
+whole, missing_blocks, waiting_blocks (those of them that are not lost, but members do not answer)
+and waits_for (names of members, as far as known); with them, one line of "type":"summary" for each
+snapshot as vdh restore has it.`,
 		Example: `  vdh recover
   vdh recover --via backup.example.org --restore-all --target /
   vdh recover --store /mnt/archive

@@ -21,11 +21,11 @@ import (
 type readiness struct {
 	swarm swarmStore
 
-	missing []int64              // blocks of each snapshot that cannot be had now
-	waits   [][]string           // for each snapshot, the names of the members that it waits for
-	mu      sync.Mutex           // protects the following
-	content []gateway.State      // some blocks of contents that can be had
-	errs    map[venti.Score]bool // blocks that cannot; true if somebody was silent about them
+	missing []int64         // blocks of each snapshot that cannot be had now
+	waiting []int64         // those of them that members may have who do not answer
+	waits   [][]string      // for each snapshot, the names of members that it waits for, as far as they are known
+	mu      sync.Mutex      // protects the following
+	content []gateway.State // some blocks of contents that can be had
 }
 
 const (
@@ -56,9 +56,7 @@ func (r *readiness) ask(ctx context.Context, blocks []check.Block) ([]error, err
 		errs = append(errs, err)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if err != nil {
-			r.errs[st.Score] = errors.Is(err, venti.ErrUnavailable)
-		} else if !b.Walk && len(r.content) < sampled {
+		if err == nil && !b.Walk && len(r.content) < sampled {
 			r.content = append(r.content, st)
 		}
 		return ctx.Err()
@@ -72,7 +70,7 @@ func (r *recovery) ready(ctx context.Context, list []snapshot.Snapshot) (*readin
 	if err != nil {
 		return nil, err
 	}
-	s := &readiness{swarm: r.swarm, missing: make([]int64, len(list)), waits: make([][]string, len(list)), errs: map[venti.Score]bool{}}
+	s := &readiness{swarm: r.swarm, missing: make([]int64, len(list)), waiting: make([]int64, len(list)), waits: make([][]string, len(list))}
 	var now tallyOf[check.Progress]
 	stop := r.watch(ctx, "recover", 0, func() tally { return checkTally(now.load(), len(list), false) })
 	found, err := check.Run(ctx, src, r.owner.RootKey(), list, check.Config{Prove: s.ask, Progress: now.store})
@@ -80,15 +78,20 @@ func (r *recovery) ready(ctx context.Context, list []snapshot.Snapshot) (*readin
 	if err != nil {
 		return nil, fmt.Errorf("asking the members which snapshots can be had: %w", err)
 	}
-	return s, s.name(ctx, found.Damaged)
+	silent, err := s.silent(ctx, found.Damaged)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		r.note("vdh: which members the snapshots wait for is not known: %v", err)
+	}
+	s.name(found.Damaged, silent)
+	return s, nil
 }
 
-// name says for each snapshot how many blocks it lacks, and which members do not answer that should have them.
-func (s *readiness) name(ctx context.Context, damaged []check.Damage) error {
-	silent, err := s.silent(ctx, damaged)
-	if err != nil {
-		return err
-	}
+// name says for each snapshot how many blocks it lacks, and which members it waits for. silent has the names of those that
+// do not answer about a block, as far as they were asked for.
+func (s *readiness) name(damaged []check.Damage, silent map[venti.Score][]string) {
 	for _, d := range damaged {
 		in := map[int]bool{}
 		for _, t := range d.Touched {
@@ -98,6 +101,9 @@ func (s *readiness) name(ctx context.Context, damaged []check.Damage) error {
 		}
 		for i := range in {
 			s.missing[i]++
+			if errors.Is(d.Err, venti.ErrUnavailable) {
+				s.waiting[i]++
+			}
 			for _, name := range silent[d.Score] {
 				if !slices.Contains(s.waits[i], name) {
 					s.waits[i] = append(s.waits[i], name)
@@ -108,14 +114,14 @@ func (s *readiness) name(ctx context.Context, damaged []check.Damage) error {
 	for i := range s.waits {
 		slices.Sort(s.waits[i])
 	}
-	return nil
 }
 
-// silent returns the names of the members that are to hold some of the blocks, and do not answer.
+// silent returns the names of the members that are to hold some of the blocks that are unavailable, and do not answer. An
+// error says that there may be more of them.
 func (s *readiness) silent(ctx context.Context, damaged []check.Damage) (map[venti.Score][]string, error) {
 	var scores []venti.Score
 	for _, d := range damaged {
-		if !d.Score.IsZero() && len(scores) < maxAsked {
+		if !d.Score.IsZero() && errors.Is(d.Err, venti.ErrUnavailable) && len(scores) < maxAsked {
 			scores = append(scores, d.Score)
 		}
 	}
@@ -125,7 +131,7 @@ func (s *readiness) silent(ctx context.Context, damaged []check.Damage) (map[ven
 	}
 	list, err := s.swarm.Members(ctx)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	names := map[string]string{}
 	for _, m := range list {
@@ -140,22 +146,34 @@ func (s *readiness) silent(ctx context.Context, damaged []check.Damage) (map[ven
 	return out, err
 }
 
-// now says for people whether a snapshot can be brought back.
+// now says for people whether a snapshot can be brought back. A nil readiness is one that is not known.
 func (s *readiness) now(i int) string {
+	if s == nil {
+		return "not known"
+	}
+	var text []string
+	if lost := s.missing[i] - s.waiting[i]; lost > 0 {
+		text = append(text, count(lost, "block", "blocks")+" lost")
+	}
 	switch names := s.waits[i]; {
 	case s.missing[i] == 0:
 		return "whole"
+	case s.waiting[i] == 0:
 	case len(names) == 0:
-		return count(s.missing[i], "block", "blocks") + " lost"
+		text = append(text, "waits for members that do not answer")
 	case len(names) > maxNamed:
-		return fmt.Sprintf("waits for %s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
+		text = append(text, fmt.Sprintf("waits for %s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed))
 	default:
-		return "waits for " + strings.Join(names, ", ")
+		text = append(text, "waits for "+strings.Join(names, ", "))
 	}
+	return strings.Join(text, "; ")
 }
 
 // pace fetches some blocks, for a second at most, and returns how many bytes came in a second; 0 if that says nothing.
 func (s *readiness) pace(ctx context.Context) float64 {
+	if s == nil {
+		return 0
+	}
 	ctx, cancel := context.WithTimeout(ctx, sampleFor)
 	defer cancel()
 	begin := time.Now()
@@ -194,10 +212,21 @@ type recoverable struct {
 	snapshotLine
 	Whole    *bool     `json:"whole,omitempty"`
 	Missing  int64     `json:"missing_blocks,omitempty"`
+	Waiting  int64     `json:"waiting_blocks,omitempty"` // of the missing ones
 	WaitsFor []rawName `json:"waits_for,omitempty"`
 }
 
-// printSwarm says what there is, and what of it can be brought back now.
+// line returns the JSON line of a snapshot, the i-th.
+func (s *readiness) line(i int, x snapshot.Snapshot) recoverable {
+	l := recoverable{snapshotLine: lineOf("snapshot", x)}
+	if s != nil {
+		whole := s.missing[i] == 0
+		l.Whole, l.Missing, l.Waiting, l.WaitsFor = &whole, s.missing[i], s.waiting[i], rawNames(s.waits[i])
+	}
+	return l
+}
+
+// printSwarm says what there is, and what of it can be brought back now, as far as that can be found out.
 func (r *recovery) printSwarm(ctx context.Context) error {
 	if err := r.printRecovered(); err != nil {
 		return err
@@ -208,15 +237,15 @@ func (r *recovery) printSwarm(ctx context.Context) error {
 	}
 	slices.SortStableFunc(list, func(a, b snapshot.Snapshot) int { return strings.Compare(a.Host, b.Host) })
 	s, err := r.ready(ctx, list)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
-		return err
+		r.note("vdh: %v", err)
 	}
 	if r.json {
 		for i := range list {
-			l := recoverable{snapshotLine: lineOf("snapshot", list[i]), Missing: s.missing[i], WaitsFor: rawNames(s.waits[i])}
-			whole := s.missing[i] == 0
-			l.Whole = &whole
-			if err := r.print(l); err != nil {
+			if err := r.print(s.line(i, list[i])); err != nil {
 				return err
 			}
 		}

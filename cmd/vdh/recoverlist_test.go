@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -14,6 +17,7 @@ import (
 	"ventidhash/dhash/node"
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/catalog"
+	"ventidhash/snapshot/check"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -198,5 +202,96 @@ func TestUnwritten(t *testing.T) {
 	}
 	if _, err := u.Put(t.Context(), []byte("new")); err == nil {
 		t.Error("a new block goes into nothing")
+	}
+}
+
+// TestRecoverWaitsForUnnamed has more blocks wait than are asked about by name, and some that are lost.
+func TestRecoverWaitsForUnnamed(t *testing.T) {
+	m := newSwarmMachine(t)
+	m.swarm.proof = func(p *gateway.Proof) { p.Silent = []dhash.ID{"liar"} }
+	s := &readiness{swarm: m.swarm, missing: make([]int64, 5), waiting: make([]int64, 5), waits: make([][]string, 5)}
+	var damaged []check.Damage
+	lack := func(err error, in ...int) {
+		score := venti.Sum(fmt.Append(nil, len(damaged)))
+		damaged = append(damaged, check.Damage{Score: score, Err: &venti.BlockError{Op: "survey", Score: score, Err: err},
+			Touched: []check.Touch{{Snapshots: in}}})
+	}
+	lack(venti.ErrNotFound, 2, 3)
+	for range maxAsked {
+		lack(venti.ErrUnavailable, 0)
+	}
+	lack(venti.ErrUnavailable, 1, 3)
+	silent, err := s.silent(t.Context(), damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.name(damaged, silent)
+	for i, want := range []string{"waits for larry", "waits for members that do not answer", "1 block lost",
+		"1 block lost; waits for members that do not answer", "whole"} {
+		if got := s.now(i); got != want {
+			t.Errorf("snapshot %d: %q, want %q", i, got, want)
+		}
+	}
+	if l := s.line(3, snapshot.Snapshot{}); *l.Whole || l.Missing != 2 || l.Waiting != 1 || len(l.WaitsFor) != 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
+// A blind swarm cannot say what there is of blocks, or who its members are.
+type blind struct {
+	*fakeSwarm
+	survey, members error
+}
+
+func (b *blind) Survey(ctx context.Context, scores []venti.Score, fn func(gateway.State) error) error {
+	if b.survey != nil {
+		return b.survey
+	}
+	return b.fakeSwarm.Survey(ctx, scores, fn)
+}
+
+func (b *blind) Members(ctx context.Context) ([]node.MemberInfo, error) {
+	if b.members != nil {
+		return nil, b.members
+	}
+	return b.fakeSwarm.Members(ctx)
+}
+
+// TestRecoverBlind: the list is shown even if it cannot be found out what of it can be brought back.
+func TestRecoverBlind(t *testing.T) {
+	m := newSwarmMachine(t)
+	m.joined()
+	m.run(0, "backup", m.source())
+	recover := func(b *blind, args ...string) (string, string) {
+		t.Helper()
+		var o, e bytes.Buffer
+		a := newApp(strings.NewReader(""), &o, &e)
+		a.dial = func(ctx context.Context, create bool) (swarmStore, error) {
+			_, err := m.swarm.dial(ctx, create)
+			return b, err
+		}
+		if code := a.execute(t.Context(), append([]string{"recover"}, args...)); code != exitOK {
+			t.Fatalf("exit code %d\n%s%s", code, o.String(), e.String())
+		}
+		return o.String(), e.String()
+	}
+	out, errs := recover(&blind{m.swarm, errors.New("nobody can be asked"), nil})
+	if !strings.Contains(out, "not known") || !strings.Contains(errs, "nobody can be asked") || !strings.Contains(errs, "--restore-all") {
+		t.Errorf("%s%s", out, errs)
+	}
+	out, _ = recover(&blind{m.swarm, errors.New("nobody can be asked"), nil}, "--json")
+	if all := linesOf(t, out); len(all) != 2 || all[1]["score"] == nil || all[1]["whole"] != nil {
+		t.Errorf("%s", out)
+	}
+
+	for _, s := range m.swarm.Scores() {
+		if b, err := m.swarm.Get(t.Context(), s); err == nil && len(b) > 150_000 {
+			m.swarm.Unavailable(s, true)
+			defer m.swarm.Unavailable(s, false)
+		}
+	}
+	out, errs = recover(&blind{m.swarm, nil, errors.New("no roster")})
+	if !strings.Contains(out, "waits for members that do not answer") || !strings.Contains(errs, "no roster") {
+		t.Errorf("%s%s", out, errs)
 	}
 }
