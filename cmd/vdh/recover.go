@@ -53,6 +53,7 @@ from the members that answer now, or which members it waits for, by name.
 --restore-all brings back the newest snapshot of each set of paths of one host, --latest only the
 newest one, into --target, under the paths that they were taken from; --target / is in place. The
 host is that of this machine, or what --host says; of several, each goes into a folder of its own.
+Where the newest one lacks files that could not be read, it is said which older one has all.
 --first brings back what matches a pattern, as in .gitignore, before the rest, in the order given;
 it can stand in the config file that comes back. Ctrl-C stops it, and the same command goes on from
 there; files that are there already, of the same size and time, are left as they are.

@@ -22,23 +22,57 @@ func hostNames(list []snapshot.Snapshot) (hosts []string) {
 	return slices.Compact(hosts)
 }
 
+// coveredBy reports whether a snapshot is of the same host as another one, and all its paths lie in that one's.
+func coveredBy(s, other snapshot.Snapshot) bool {
+	return other.Host == s.Host && !slices.ContainsFunc(s.Paths, func(p string) bool {
+		return !slices.ContainsFunc(other.Paths, func(q string) bool { return archive.Within(p, q) })
+	})
+}
+
 // newestOf returns the newest snapshot of each set of paths of some hosts, the oldest first: what two of them have comes
 // from the newer one. One whose paths all lie in those of a newer one is left out, and so is what was made to be shared.
+//
+// That holds for a newer one as well that lacks files which could not be read: what comes back is what there was at one time.
+// An older one below it would bring back all that was removed since, of perhaps a year where some file can never be read.
+// noteUnread says where the files may be.
 func newestOf(list []snapshot.Snapshot, hosts []string) (out []snapshot.Snapshot) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, snapshot.Compare)
 	for _, s := range slices.Backward(list) {
-		covered := func(newer snapshot.Snapshot) bool {
-			return newer.Host == s.Host && !slices.ContainsFunc(s.Paths, func(p string) bool {
-				return !slices.ContainsFunc(newer.Paths, func(q string) bool { return archive.Within(p, q) })
-			})
-		}
+		covered := func(newer snapshot.Snapshot) bool { return coveredBy(s, newer) }
 		if !s.Share && slices.Contains(hosts, s.Host) && !slices.ContainsFunc(out, covered) {
 			out = append(out, s)
 		}
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// lastWhole returns the newest snapshot of all that is in another one of which every file could be read.
+func lastWhole(list []snapshot.Snapshot, s snapshot.Snapshot) (last snapshot.Snapshot, ok bool) {
+	for _, w := range list {
+		if w.Incomplete == 0 && !w.Share && coveredBy(s, w) && (!ok || snapshot.Compare(w, last) > 0) {
+			last, ok = w, true
+		}
+	}
+	return last, ok
+}
+
+// noteUnread says of what came back which files it lacks because they could not be read, and what has them.
+func (r *recovery) noteUnread(list []snapshot.Snapshot, all []*bringing) {
+	for _, b := range all {
+		if b.snap.Incomplete == 0 {
+			continue
+		}
+		lacks := fmt.Sprintf("%s of %s, %s could not be read for the snapshot of %s", count(int64(b.snap.Incomplete), "file", "files"),
+			printable(b.snap.Host), showPaths(b.snap.Paths), localTime(b.snap.Time))
+		if w, ok := lastWhole(list, b.snap); ok {
+			r.note("vdh: %s; the last one that has all is %s, of %s: vdh restore %s --target %s --overwrite never brings back what is "+
+				"missing, also what was removed since", lacks, w.Score.Short(), localTime(w.Time), w.Score.Short(), printable(b.target))
+		} else {
+			r.note("vdh: %s, and no snapshot has all", lacks)
+		}
+	}
 }
 
 // hosts returns whose files come back: those of --host, or of this machine, or of the one whose place it takes, or of the
@@ -110,7 +144,11 @@ func (r *recovery) files(ctx context.Context) error {
 		}
 		all = append(all, b)
 	}
-	return r.bring(ctx, all)
+	err = r.bring(ctx, all)
+	if ctx.Err() == nil {
+		r.noteUnread(list, all)
+	}
+	return err
 }
 
 // folderOf returns the name of the folder for a host's files.

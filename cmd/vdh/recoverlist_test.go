@@ -295,3 +295,30 @@ func TestRecoverBlind(t *testing.T) {
 		t.Errorf("%s%s", out, errs)
 	}
 }
+
+// TestRecoverIncomplete: where the snapshot that comes back lacks files that could not be read, it is said which one has all.
+func TestRecoverIncomplete(t *testing.T) {
+	at := func(n int, host string, incomplete uint64, share bool, paths ...string) snapshot.Snapshot {
+		return snapshot.Snapshot{Score: venti.Sum([]byte{byte(n)}), Time: time.Unix(int64(n), 0), Host: host, Incomplete: incomplete,
+			Share: share, Paths: paths}
+	}
+	list := []snapshot.Snapshot{at(9, "a", 2, false, "/srv/www"), at(1, "a", 0, false, "/srv"), at(2, "a", 0, false, "/srv/www"),
+		at(3, "a", 0, false, "/srv/www/x"), at(4, "b", 0, false, "/srv/www"), at(5, "a", 0, true, "/srv/www"),
+		at(6, "a", 1, false, "/srv/www"), at(7, "a", 1, false, "/etc")}
+	for i, want := range map[int]int64{0: 2, 7: 0} {
+		w, ok := lastWhole(list, list[i])
+		if ok != (want > 0) || ok && w.Time.Unix() != want {
+			t.Errorf("snapshot %d: %v, %v; want %d", i, w.Time.Unix(), ok, want)
+		}
+	}
+
+	var o, e bytes.Buffer
+	r := &recovery{app: newApp(strings.NewReader(""), &o, &e)}
+	bring := func(s snapshot.Snapshot) *bringing { return &bringing{named: &named{snap: s}, target: "/out"} }
+	r.noteUnread(list, []*bringing{bring(list[0]), bring(list[2]), bring(list[7])})
+	lines := strings.Split(strings.TrimSpace(e.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "2 files of a, /srv/www") || !strings.Contains(lines[0],
+		"vdh restore "+list[2].Score.Short()+" --target /out --overwrite never") || !strings.Contains(lines[1], "no snapshot") {
+		t.Errorf("%s", e.String())
+	}
+}
