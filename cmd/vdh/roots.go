@@ -18,7 +18,7 @@ import (
 // A search is what a search of the whole store for roots came to.
 type search struct {
 	*catalog.FoundRoots
-	damaged int64 // places of a folder that cannot be read, and may have been roots
+	damaged int64 // places of a folder that cannot be read, and may have been roots; of a swarm, roots that are damaged or lost
 	silent  error // why not all members of a swarm could be asked; nil if all were
 }
 
@@ -43,7 +43,7 @@ func (a *app) search(ctx context.Context) (*search, error) {
 		if a.disk != nil {
 			s.damaged, err = a.disk.Beginning(ctx, seal.RootByte, counting)
 		} else {
-			s.silent, err = a.eachOfSwarm(ctx, counting)
+			s.damaged, s.silent, err = a.eachOfSwarm(ctx, counting)
 		}
 		return err
 	}
@@ -54,26 +54,27 @@ func (a *app) search(ctx context.Context) (*search, error) {
 // rootsAtOnce is how many roots are fetched from a swarm at once.
 const rootsAtOnce = 16
 
-// eachOfSwarm calls fn for each block that the members say looks like a root of the owner.
-func (a *app) eachOfSwarm(ctx context.Context, fn func(venti.Score, []byte) error) (silent, err error) {
+// eachOfSwarm calls fn for each block that the members say looks like a root of the owner. damaged is how many of them are
+// damaged or lost; silent says why not all could be asked about.
+func (a *app) eachOfSwarm(ctx context.Context, fn func(venti.Score, []byte) error) (damaged int64, silent, err error) {
 	var scores []venti.Score // bounded by what the swarm takes from its members
 	err = a.swarm.Roots(ctx, dhash.Owner(a.owner.PublicKey()), func(s venti.Score) error {
 		scores = append(scores, s)
 		return nil
 	})
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return 0, nil, ctx.Err()
 	}
 	if errors.Is(err, venti.ErrUnavailable) {
 		silent, err = err, nil
 	}
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var work sync.WaitGroup
-	var mu sync.Mutex // held while fn runs; protects silent
+	var mu sync.Mutex // held while fn runs; protects damaged and silent
 	turns := make(chan struct{}, rootsAtOnce)
 	for _, score := range scores {
 		turns <- struct{}{}
@@ -90,19 +91,24 @@ func (a *app) eachOfSwarm(ctx context.Context, fn func(venti.Score, []byte) erro
 				if err := fn(score, block); err != nil {
 					cancel(err)
 				}
+			default:
+				damaged++
 			}
 		})
 	}
 	work.Wait()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return 0, nil, context.Cause(ctx)
 	}
-	return silent, nil
+	return damaged, silent, nil
 }
 
 // note says what a search may have missed.
 func (s *search) note(a *app) {
-	if s.damaged > 0 {
+	switch {
+	case s.damaged > 0 && a.swarm != nil:
+		a.note("vdh: %s damaged or lost", count(s.damaged, "root that members name is", "roots that members name are"))
+	case s.damaged > 0:
 		a.note("vdh: %s of the store cannot be read, and may have been a root (vdh check says more)", count(s.damaged, "place", "places"))
 	}
 	if s.silent != nil || s.Absent > 0 {
