@@ -53,6 +53,9 @@ nothing and store nothing any more. Members that are away hear of it from the ne
 prune. Whoever has the old phrase may do the same to the advantage of another identity; at each
 member the first that it hears of holds, and this says at how many somebody was quicker.
 
+The old list holds the config file and the member key of each machine that backs up into the swarm,
+and its swarm-key if one of them founded it; rotate changes none of these (vdh help security).
+
 Other stores follow when they are next used. On the other machines of the identity run vdh key
 rotate --given, and type the new words.
 
@@ -254,6 +257,8 @@ func (r *rotation) report(at location) error {
 			fmt.Fprintf(&text, "at %s somebody who has the old phrase was quicker: what they hold for the old identity is his; "+
 				"run vdh backup --force, which stores it again as the new one\n", count(int64(n), "member", "members"))
 		}
+		text.WriteString("the old phrase still opens the member keys and config files in the old list: have those members banned " +
+			"and joined anew\n")
 	}
 	text.WriteString("the old phrase still opens the old snapshots for whoever reaches the store (vdh help security)\n")
 	_, err := r.out.WriteString(text.String())

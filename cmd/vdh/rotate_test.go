@@ -193,6 +193,9 @@ func TestRotateConflict(t *testing.T) {
 	if l := c.rotate(); l.Conflicts != members {
 		t.Errorf("%+v", l)
 	}
+	if out := c.vdh(exitOK, "key", "rotate"); !strings.Contains(out, "member keys") {
+		t.Errorf("nothing is said of what the old list holds beside snapshots: %s", out)
+	}
 	score := strings.Fields(c.vdh(exitOK, "backup", "-q", "--force", dir))[0]
 	c.brings(score, dir)
 	for i := range members {
