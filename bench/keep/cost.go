@@ -16,7 +16,7 @@ const (
 	sizeNoise = 1 << 30     // bytes of the set noise
 	slowdown  = 1.2         // times that a restore may take while repairs go on
 	lostGrace = time.Minute // of the members that are lost
-	lostSweep = time.Minute // sweeping thousands of blocks every 3 or 15 s takes both processors
+	lostSweep = 5 * time.Minute
 )
 
 // lost measures what it takes to make up for lost members, and how much that slows a restore.
@@ -56,23 +56,13 @@ func (b *bench) lost(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if _, _, err := p.becomes(ctx, 2*lostSweep, func(s safety) bool { return s.short() > 0 }); err != nil {
+	if err := harness.Sleep(ctx, lostGrace+10*time.Second); err != nil { // until all take them for gone
+		return err
+	}
+	if err := p.sweep(ctx); err != nil { // all know at once what there is to do, and do it while the restore is timed
 		return err
 	}
 	begun := time.Now()
-	for { // until the grace period is over
-		c, err := p.care(ctx)
-		if err != nil {
-			return err
-		}
-		if c.Repair.Written > before.Repair.Written || time.Since(begun) > 2*lostGrace {
-			break
-		}
-		if err := harness.Sleep(ctx, 500*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	begun = time.Now()
 	n, during, err := p.restore(ctx)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"ventidhash/bench/dataset"
 	"ventidhash/bench/harness"
 	"ventidhash/dhash"
@@ -201,6 +203,20 @@ func (p *place) becomes(ctx context.Context, patience time.Duration, ok func(saf
 			return took, s, err
 		}
 	}
+}
+
+// sweep has all members that run compare what they hold with the others', at the same time.
+func (p *place) sweep(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	for i := range p.swarm.Len() {
+		if p.swarm.Running(i) {
+			work.Go(func() error {
+				_, err := p.swarm.Work(ctx, i, node.WorkSweep)
+				return err
+			})
+		}
+	}
+	return work.Wait()
 }
 
 // care sums up what all members that run say of their repairs and scrubs.
