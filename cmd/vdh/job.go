@@ -247,31 +247,45 @@ func (j *job) backup() *backupFlags {
 
 // jobs returns the jobs of the config file. The store of a job that names none is the usual one.
 func (a *app) jobs() ([]*job, error) {
-	name, err := configFile()
+	jobs, clash, err := a.listedJobs()
+	if err == nil {
+		err = clash
+	}
 	if err != nil {
 		return nil, err
 	}
-	value, err := readJobs(name)
+	return jobs, nil
+}
+
+// listedJobs is jobs for who runs none of them: clash says why jobs does not return these.
+func (a *app) listedJobs() (list []*job, clash, err error) {
+	name, err := configFile()
 	if err != nil {
-		return nil, usage{fmt.Errorf("config %s: %w", name, err)}
+		return nil, nil, err
 	}
-	for _, j := range value {
-		if j.Store == "" && a.storePath != "" {
-			if j.Store = a.storePath; j.Store == swarmWord {
-				j.checkDays = 0
-				err = j.parseCheck()
-			} else {
-				j.Store, err = filepath.Abs(a.storePath)
-			}
-			if err != nil {
-				return nil, err
+	usual, err := a.where()
+	if err != nil {
+		return nil, nil, err
+	}
+	if list, err = readJobs(name); err != nil {
+		return nil, nil, usage{fmt.Errorf("config %s: %w", name, err)}
+	}
+	for _, j := range list {
+		if j.Store != "" {
+			continue
+		}
+		j.Store = usual.String()
+		if usual.swarm {
+			j.checkDays = 0
+			if err := j.parseCheck(); err != nil {
+				return nil, nil, err
 			}
 		}
 	}
-	if err := rivals(value); err != nil {
-		return nil, usage{fmt.Errorf("config %s: %w", name, err)}
+	if err := rivals(list); err != nil {
+		clash = usage{fmt.Errorf("config %s: %w", name, err)}
 	}
-	return value, nil
+	return list, clash, nil
 }
 
 // rivals returns an error if a job would forget what another one keeps: if both make snapshots of the same host and paths

@@ -43,8 +43,9 @@ type rhythm struct {
 
 // rhythmsOf returns those of the jobs of a store that run by themselves.
 func rhythmsOf(jobs []*job, store string, now time.Time) (out []rhythm) {
+	of := &job{Store: store}
 	for _, j := range jobs {
-		if j.calendar != nil && j.Store == store && j.host() == archive.Hostname() {
+		if j.calendar != nil && j.sameStore(of) && j.host() == archive.Hostname() {
 			out = append(out, rhythm{j.Paths, j.calendar.gap(now) + lateBy})
 		}
 	}

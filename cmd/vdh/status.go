@@ -166,15 +166,14 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 
 // rhythms returns how often jobs back up to a store.
 func (a *app) rhythms(at location, now time.Time) ([]rhythm, error) {
-	jobs, err := a.jobs()
+	jobs, clash, err := a.listedJobs()
 	if err != nil {
 		return nil, err
 	}
-	store := at.String()
-	if a.storePath == "" {
-		store = "" // jobs that name none mean this one
+	if clash != nil {
+		a.note("vdh: none of the jobs runs like that: %v", clash)
 	}
-	return rhythmsOf(jobs, store, now), nil
+	return rhythmsOf(jobs, at.String(), now), nil
 }
 
 // snapshotsHere returns the snapshots of which this machine has the list, none where there is no identity or store.

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ventidhash/venti"
 )
@@ -82,4 +87,58 @@ func (m *swarmMachine) largest() (s venti.Score) {
 		}
 	}
 	return s
+}
+
+// TestRhythmsOfStore holds which jobs vdh status takes for those of a store, however it is named.
+func TestRhythmsOfStore(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"DATA", "CONFIG", "CACHE"} {
+		t.Setenv("XDG_"+name+"_HOME", filepath.Join(dir, strings.ToLower(name)))
+	}
+	usual := filepath.Join(dir, "data/vdh/store")
+	config := ""
+	for name, store := range map[string]string{"silent": "", "usual": usual, "slash": usual + "/", "other": "/mnt/other", "swarm": "swarm"} {
+		config += fmt.Sprintf("[[job]]\nname = %q\npaths = [\"/%s\"]\nschedule = \"hourly\"\n", name, name)
+		if store != "" {
+			config += fmt.Sprintf("store = %q\n", store)
+		}
+	}
+	writeFile(t, filepath.Join(dir, "config/vdh/config.toml"), []byte(config))
+	for _, c := range []struct {
+		store string
+		want  []string
+	}{
+		{"", []string{"/silent", "/slash", "/usual"}}, {usual + "/", []string{"/silent", "/slash", "/usual"}},
+		{"/mnt//other", []string{"/other", "/silent"}}, {"swarm", []string{"/silent", "/swarm"}},
+	} {
+		a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+		a.storePath = c.store
+		at, err := a.where()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rhythms, err := a.rhythms(at, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range rhythms {
+			got = append(got, r.paths...)
+		}
+		if slices.Sort(got); !slices.Equal(got, c.want) {
+			t.Errorf("--store %q: %q, not %q", c.store, got, c.want)
+		}
+	}
+
+	// One job would forget what another one keeps, in a store that they name in two ways: no job runs, and all is said.
+	writeFile(t, filepath.Join(dir, "config/vdh/config.toml"), fmt.Appendf(nil,
+		"[[job]]\nname = \"a\"\npaths = [\"/a\"]\nkeep-daily = 1\nschedule = \"hourly\"\n[[job]]\nname = \"b\"\npaths = [\"/a\"]\nstore = %q\n", usual))
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"status"}, strings.NewReader(""), &out, &errs); code != exitOK ||
+		!strings.Contains(out.String(), "there is no snapshot of /a.") || !strings.Contains(errs.String(), "keeps of the same paths") {
+		t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
+	}
+	if code := run(t.Context(), []string{"run"}, strings.NewReader(""), &out, &errs); code != exitUsage {
+		t.Errorf("vdh run: exit code %d", code)
+	}
 }
