@@ -12,6 +12,7 @@ import (
 	"ventidhash/snapshot"
 	"ventidhash/venti"
 	"ventidhash/venti/disk"
+	"ventidhash/venti/ventitest"
 )
 
 // inProcess runs the program in this process, in folders of its own.
@@ -113,4 +114,72 @@ func loseBlock(t *testing.T, lost venti.Score) {
 	if err != nil || has[0] {
 		t.Fatal("the block is still there", err)
 	}
+}
+
+// TestCommitLate holds that blocks are claimed anew, out of the trash, where another machine may have let go of them: for a
+// backup that took long, and for a snapshot that is published late. It is not where none can have.
+func TestCommitLate(t *testing.T) {
+	p := newPond(t, 3)
+	a := p.client("a")
+	a.backup(a.fill(1, 100_000))
+	b := a.beside("b")
+	long := freshClaims + time.Hour
+	for i, c := range []struct {
+		name       string
+		begun, age time.Duration // when the backup began, and when the snapshot was made: so long ago
+		mute       bool          // it cannot be published at once
+		claims     bool
+	}{
+		{"quick", 0, 0, false, false},
+		{"long", long, 0, false, true},
+		{"published late", 0, 0, true, false},
+		{"published very late", 0, long, true, true},
+	} {
+		name := filepath.Join(a.home, "late")
+		writeFile(t, name, ventitest.Random(uint64(100+i), 300_000))
+		score := a.backup(name)
+		a.vdh(exitOK, "forget", score)
+		p.nextSecond()
+		if s, _ := a.prune(exitOK, "--alone", "--retain"); s.Fragments == 0 {
+			t.Fatalf("%s: nothing was let go: %+v", c.name, s)
+		}
+		thrown := p.trash()
+		now := time.Now()
+		b.vdh(exitOK, "snapshots") // it knows that this was forgotten
+		b.commits(score, c.mute, now.Add(-c.begun), now.Add(-c.age))
+		if c.mute && p.trash() != thrown {
+			t.Errorf("%s: it is claimed before it is published", c.name)
+		}
+		if out := b.vdh(exitOK, "snapshots"); !strings.Contains(out, score[4:16]) {
+			t.Errorf("%s: it is not listed:\n%s", c.name, out)
+		}
+		if out := a.vdh(exitOK, "snapshots"); !strings.Contains(out, score[4:16]) {
+			t.Errorf("%s: it is not published:\n%s", c.name, out)
+		}
+		if left := p.trash(); (left < thrown) != c.claims {
+			t.Errorf("%s: of %d fragments in the trash %d are left", c.name, thrown, left)
+		}
+		a.vdh(exitOK, "forget", score)
+	}
+}
+
+// commits puts a snapshot on the list as a backup would that began then; made is when the snapshot says that it was.
+func (c *pondClient) commits(score string, mute bool, begin, made time.Time) {
+	c.t.Helper()
+	a, _, errs := c.begin()
+	a.storePath = swarmWord
+	if mute {
+		a.mute()
+	}
+	n, err := a.open(c.t.Context(), score)
+	c.do(err)
+	cat, err := a.snapshots(c.t.Context())
+	c.do(err)
+	snap := snapshotOf(n.tree)
+	snap.Time = made.UTC().Truncate(time.Second)
+	c.do(a.commit(c.t.Context(), cat, snap, venti.Score{}, begin))
+	if (a.apart != nil) != mute {
+		c.t.Fatalf("not published: %v; %s", a.apart, errs)
+	}
+	c.do(a.close())
 }

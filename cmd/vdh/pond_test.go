@@ -152,6 +152,15 @@ func (p *pond) lent(i int) (fragments, trash int64) {
 	return fragments, st.Care.Trash
 }
 
+// trash returns how many fragments all members together have in their trash.
+func (p *pond) trash() (all int64) {
+	for i := range p.nodes {
+		_, trash := p.lent(i)
+		all += trash
+	}
+	return all
+}
+
 // A pondClient is a machine with an identity of its own that stores with a pond.
 type pondClient struct {
 	*pond
@@ -181,19 +190,23 @@ func (c *pondClient) begin() (a *app, out, errs *bytes.Buffer) {
 func (c *pondClient) vdh(want int, args ...string) string {
 	c.t.Helper()
 	a, out, errs := c.begin()
+	c.executes(a, want, args, out, errs)
+	return strings.TrimSpace(out.String()) + errs.String()
+}
+
+// executes runs a program that was begun, which has to end with such an exit code.
+func (c *pondClient) executes(a *app, want int, args []string, out, errs *bytes.Buffer) {
+	c.t.Helper()
 	if code := a.execute(c.t.Context(), args); code != want {
 		c.t.Fatalf("vdh %v: exit code %d, not %d\n%s%s", args, code, want, out, errs)
 	}
-	return strings.TrimSpace(out.String()) + errs.String()
 }
 
 // prune runs vdh prune --json, and returns its summary and the lenders' lines.
 func (c *pondClient) prune(want int, args ...string) (s swarmPruneSummary, lines map[string]lenderLine) {
 	c.t.Helper()
 	a, out, errs := c.begin()
-	if code := a.execute(c.t.Context(), append([]string{"prune", "--json"}, args...)); code != want {
-		c.t.Fatalf("vdh prune %v: exit code %d, not %d\n%s%s", args, code, want, out, errs)
-	}
+	c.executes(a, want, append([]string{"prune", "--json"}, args...), out, errs)
 	lines = map[string]lenderLine{}
 	for text := range strings.Lines(out.String()) {
 		var l lenderLine
@@ -221,10 +234,17 @@ func (c *pondClient) fill(seed uint64, size int) string {
 func (c *pondClient) backup(dir string) string {
 	c.t.Helper()
 	a, out, errs := c.begin()
-	if code := a.execute(c.t.Context(), []string{"backup", "-q", dir}); code != exitOK {
-		c.t.Fatalf("backup: exit code %d\n%s%s", code, out, errs)
-	}
+	c.executes(a, exitOK, []string{"backup", "-q", dir}, out, errs)
 	return strings.TrimSpace(out.String())
+}
+
+// backups makes two snapshots of a folder, the second of which has two thirds of what is in the first.
+func (c *pondClient) backups(size int) (dir, first, second string) {
+	c.t.Helper()
+	dir = c.fill(1, size)
+	first = c.backup(dir)
+	c.fill(2, size)
+	return dir, first, c.backup(dir)
 }
 
 // brings restores a snapshot and compares it with a folder.

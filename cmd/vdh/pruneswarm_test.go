@@ -21,10 +21,7 @@ func TestPruneSwarm(t *testing.T) {
 	const members = 5
 	p := newPond(t, members)
 	c := p.client("a")
-	dir := c.fill(1, 1<<20)
-	first := c.backup(dir)
-	c.fill(2, 1<<20)
-	second := c.backup(dir)
+	dir, first, second := c.backups(1 << 20)
 	c.fill(3, 1<<20)
 	third := c.backup(dir)
 	c.vdh(exitOK, "forget", first, second)
@@ -79,10 +76,7 @@ func TestPruneByNode(t *testing.T) {
 	const members = 3
 	p := newPond(t, members)
 	c := p.on(1)
-	dir := c.fill(1, 500_000)
-	first := c.backup(dir)
-	c.fill(2, 500_000)
-	second := c.backup(dir)
+	dir, first, second := c.backups(500_000)
 	c.vdh(exitOK, "forget", first)
 	p.nextSecond()
 	s, lines := c.prune(exitOK, "--alone")
@@ -121,10 +115,7 @@ func TestPruneUnreached(t *testing.T) {
 	const members = 4
 	p := newPond(t, members)
 	c := p.client("a")
-	dir := c.fill(1, 500_000)
-	first := c.backup(dir)
-	c.fill(2, 500_000)
-	second := c.backup(dir)
+	dir, first, second := c.backups(500_000)
 	c.vdh(exitOK, "forget", first)
 	before, _ := p.lent(3)
 	p.end(3)
@@ -151,10 +142,7 @@ func TestPruneUnread(t *testing.T) {
 	const members = 3
 	p := newPond(t, members)
 	c := p.client("a")
-	dir := c.fill(1, 100_000)
-	first := c.backup(dir)
-	c.fill(2, 100_000)
-	c.backup(dir)
+	_, first, _ := c.backups(100_000)
 	c.vdh(exitOK, "forget", first)
 	before, _ := p.lent(0)
 	p.end(1)
@@ -278,10 +266,7 @@ func (c *pondClient) beside(name string) *pondClient {
 func TestPruneElsewhere(t *testing.T) {
 	p := newPond(t, 3)
 	a := p.client("a")
-	dir := a.fill(1, 200_000)
-	first := a.backup(dir)
-	a.fill(2, 200_000)
-	second := a.backup(dir)
+	dir, first, second := a.backups(200_000)
 	a.vdh(exitOK, "forget", first)
 	b := a.beside("b")
 	theirs := b.fill(1, 200_000)
@@ -323,21 +308,23 @@ func (mute) PublishHead(context.Context, venti.Head) (node.PublishedHead, error)
 func (c *pondClient) muted(want int, args ...string) (out, errs string) {
 	c.t.Helper()
 	a, o, e := c.begin()
+	a.mute()
+	c.executes(a, want, args, o, e)
+	return strings.TrimSpace(o.String()), e.String()
+}
+
+// mute makes the members not answer the program about heads.
+func (a *app) mute() {
 	a.dial = func(ctx context.Context, create bool) (swarmStore, error) {
 		s, err := a.openSwarm(ctx, create)
 		return mute{s}, err
 	}
-	if code := a.execute(c.t.Context(), args); code != want {
-		c.t.Fatalf("vdh %v: exit code %d, not %d\n%s%s", args, code, want, o, e)
-	}
-	return strings.TrimSpace(o.String()), e.String()
 }
 
 // TestPruneLate has a backup that could not be published, and is made of blocks that another machine lets go of meanwhile:
 // it claims them anew, out of the trash, before anybody hears of it.
 func TestPruneLate(t *testing.T) {
-	const members = 3
-	p := newPond(t, members)
+	p := newPond(t, 3)
 	a := p.client("a")
 	dir := a.fill(1, 500_000)
 	first := a.backup(dir)
@@ -364,11 +351,7 @@ func TestPruneLate(t *testing.T) {
 	if s, _ := a.prune(exitOK, "--alone", "--retain"); s.Fragments == 0 {
 		t.Fatalf("nothing was let go: %+v", s)
 	}
-	thrown := int64(0)
-	for i := range members {
-		_, trash := p.lent(i)
-		thrown += trash
-	}
+	thrown := p.trash()
 
 	told := b.vdh(exitOK, "snapshots")
 	if out := a.vdh(exitOK, "snapshots"); !strings.Contains(out, late[4:16]) {
@@ -378,12 +361,7 @@ func TestPruneLate(t *testing.T) {
 	if s, _ := a.prune(exitOK, "--alone", "--retain"); s.Snapshots != 2 {
 		t.Errorf("%+v", s)
 	}
-	left := int64(0)
-	for i := range members {
-		_, trash := p.lent(i)
-		left += trash
-	}
-	if left >= thrown {
+	if left := p.trash(); left >= thrown {
 		t.Errorf("%d fragments are in the trash, and were %d before what the late snapshot needs was claimed", left, thrown)
 	}
 	a.do(os.RemoveAll(dir), os.Rename(was, dir))
