@@ -38,10 +38,7 @@ func (a *app) runBackup(ctx context.Context, cat *catalog.Catalog, cfg archive.C
 	snap := snapshotOfRun(res, time.Since(begin))
 	snap.Tags, snap.Parent = f.tags, res.Root.Prev
 	if !f.dryRun {
-		if a.swarm != nil {
-			a.keepMachine(ctx, cat)
-		}
-		if err := a.commit(ctx, cat, snap, snap.Parent, begin); err != nil {
+		if err := a.commit(ctx, cat, snap, snap.Parent, begin, a.setUp(ctx, cat)); err != nil {
 			return err
 		}
 	}

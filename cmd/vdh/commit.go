@@ -21,9 +21,11 @@ func snapshotOfRun(res *archive.Result, took time.Duration) snapshot.Snapshot {
 
 // commit puts a snapshot into the catalog, which makes it durable. basis is the snapshot of which it uses blocks without
 // having asked for them. Where that has left the catalog, or never was in it, every block is looked for first: a prune
-// may have taken some (see package prune). So may one on another machine where it took long since begin.
-func (a *app) commit(ctx context.Context, cat *catalog.Catalog, snap snapshot.Snapshot, basis venti.Score, begin time.Time) error {
-	err := cat.Update(ctx, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+// may have taken some (see package prune). So may one on another machine where it took long since begin. m is what is to
+// be kept of this machine with it, nil if nothing is.
+func (a *app) commit(ctx context.Context, cat *catalog.Catalog, snap snapshot.Snapshot, basis venti.Score, begin time.Time,
+	m *snapshot.Machine) error {
+	err := cat.UpdateWith(ctx, m, func(list []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
 		gone := !basis.IsZero() && !listed(list, basis)
 		if gone || a.shared && time.Since(begin) > freshClaims {
 			err := a.present(ctx, snap)

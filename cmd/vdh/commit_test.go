@@ -58,7 +58,7 @@ func TestCommit(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return a.commit(t.Context(), cat, snapshotOf(n.tree), basis.Score, time.Now())
+		return a.commit(t.Context(), cat, snapshotOf(n.tree), basis.Score, time.Now(), nil)
 	}
 	vdh("forget", first, second)
 	if err := commit(); err != nil {
@@ -177,7 +177,7 @@ func (c *pondClient) commits(score string, mute bool, begin, made time.Time) {
 	c.do(err)
 	snap := snapshotOf(n.tree)
 	snap.Time = made.UTC().Truncate(time.Second)
-	c.do(a.commit(c.t.Context(), cat, snap, venti.Score{}, begin))
+	c.do(a.commit(c.t.Context(), cat, snap, venti.Score{}, begin, nil))
 	if (a.apart != nil) != mute {
 		c.t.Fatalf("not published: %v; %s", a.apart, errs)
 	}

@@ -111,7 +111,7 @@ func (a *app) copy(ctx context.Context, names []string, f *copyFlags) (err error
 		snaps = slices.DeleteFunc(snaps, func(s snapshot.Snapshot) bool { return c.already[s.Score] })
 		c.here = all - len(snaps)
 	}
-	if c.to.swarm != nil && !f.dryRun {
+	if !f.dryRun {
 		c.to.keepMachine(ctx, c.list)
 	}
 	return c.run(ctx, snaps)

@@ -33,6 +33,7 @@ type fakeSwarm struct {
 	open  bool
 
 	heads []venti.Head // that were published last
+	times int          // that one was
 	deaf  error        // of whoever asks for heads or publishes one
 
 	proof func(*gateway.Proof) // changes what Prove says; nil does not
@@ -150,6 +151,7 @@ func (s *fakeSwarm) PublishHead(_ context.Context, h venti.Head) (node.Published
 	if s.deaf != nil {
 		return node.PublishedHead{Asked: 1}, s.deaf
 	}
+	s.times++
 	s.heads = slices.DeleteFunc(s.heads, func(old venti.Head) bool {
 		if old.Owner == h.Owner && old.Sequence >= h.Sequence && old != h {
 			p.Others = append(p.Others, old)

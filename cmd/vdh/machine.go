@@ -26,27 +26,47 @@ const (
 // seedsAge is how old what is kept of a machine may be if only the addresses of members have changed since.
 const seedsAge = 24 * time.Hour
 
-// keepMachine puts how this machine is set up into the catalog, if that has changed, so that vdh recover can set up one
-// that takes its place. That it cannot be is no failure of what was done.
+// keepMachine puts how this machine is set up into the catalog (setUp). That it cannot be is no failure of what was done.
 func (a *app) keepMachine(ctx context.Context, cat *catalog.Catalog) {
-	err := func() error {
-		now, err := a.thisMachine()
-		if err != nil {
-			return err
-		}
-		all, err := cat.Machines(ctx)
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(all, func(m snapshot.Machine) bool { return m.Host == now.Host })
-		if i >= 0 && sameSetUp(all[i], now) {
-			return nil
-		}
-		return a.kept(cat.SetMachine(ctx, now))
-	}()
+	if m := a.setUp(ctx, cat); m != nil {
+		a.notKept(ctx, a.kept(cat.SetMachine(ctx, *m)))
+	}
+}
+
+// setUp returns what the catalog of a swarm is to keep of this machine, so that vdh recover can set up one that takes its
+// place: nil if it is there, or cannot be kept.
+func (a *app) setUp(ctx context.Context, cat *catalog.Catalog) *snapshot.Machine {
+	if a.swarm == nil {
+		return nil
+	}
+	m, err := a.changedMachine(ctx, cat)
+	a.notKept(ctx, err)
+	return m
+}
+
+func (a *app) notKept(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil {
 		a.note("vdh: how this machine is set up is not noted for vdh recover: %v", err)
 	}
+}
+
+// changedMachine returns how this machine is set up, nil if what is kept of it is good enough.
+func (a *app) changedMachine(ctx context.Context, cat *catalog.Catalog) (*snapshot.Machine, error) {
+	now, err := a.thisMachine()
+	if err != nil {
+		return nil, err
+	}
+	all, err := cat.Machines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(all, func(m snapshot.Machine) bool { return m.Host == now.Host }); i >= 0 && sameSetUp(all[i], now) {
+		return nil, nil
+	}
+	if err := catalog.CheckMachine(now); err != nil {
+		return nil, err
+	}
+	return &now, nil
 }
 
 // thisMachine takes down how this machine is set up.

@@ -60,7 +60,7 @@ func (a *app) share(ctx context.Context, name string) error {
 	}
 	snap := snapshotOfRun(res, time.Since(begin))
 	snap.Share = true
-	if err := a.commit(ctx, cat, snap, n.tree.Ref.Score, begin); err != nil {
+	if err := a.commit(ctx, cat, snap, n.tree.Ref.Score, begin, nil); err != nil {
 		return err
 	}
 	full := scoreText(res.Ref.Score) + "#" + res.Ref.Key.String()

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"ventidhash/snapshot"
 	"ventidhash/venti"
 )
 
@@ -114,4 +116,46 @@ func TestSnapshotsAllOfSwarm(t *testing.T) {
 	}
 	m.on("last", exitOK, "adopt", first)
 	m.has("last", 1)
+}
+
+// TestOneListOfABackup has a backup of a machine that is set up otherwise than before: what is new is on one list.
+func TestOneListOfABackup(t *testing.T) {
+	m := newSwarmMachine(t)
+	src := m.source()
+	config := filepath.Join(m.dir, "config/vdh/config.toml")
+	kept := func() string {
+		t.Helper()
+		a := newApp(strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+		a.dial, a.storePath = m.swarm.dial, swarmWord
+		defer a.close()
+		cat, err := a.snapshots(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := cat.Machines(t.Context())
+		if err != nil || len(all) != 1 || len(all[0].Files) > 1 {
+			t.Fatalf("%d machines are kept, %v", len(all), err)
+		}
+		for _, f := range all[0].Files {
+			return string(f.Content)
+		}
+		return ""
+	}
+	good := "store = \"swarm\"\n"
+	for i, c := range []struct{ config, kept, told string }{
+		{"", "", ""}, {good, good, ""}, {good, good, ""},
+		{good + strings.Repeat("#", snapshot.MaxFileContent), good, "is not noted for vdh recover: catalog: file \"config.toml\""},
+	} {
+		if c.config != "" {
+			writeFile(t, config, []byte(c.config))
+		}
+		_, errs := m.run(0, "backup", src)
+		if h := m.swarm.heads; m.swarm.times != i+1 || len(h) != 1 || h[0].Sequence != uint64(i+1) {
+			t.Errorf("backup %d: heads were published %d times, the last are %v", i, m.swarm.times, h)
+		}
+		if got := kept(); got != c.kept || c.told == "" && strings.Contains(errs, "not noted") || !strings.Contains(errs, c.told) {
+			t.Errorf("backup %d: kept is %q; said %s", i, got, errs)
+		}
+	}
+	m.has("data", 4)
 }

@@ -147,7 +147,7 @@ func (c *Catalog) Remove(ctx context.Context, scores ...venti.Score) error {
 }
 
 // SetMachine keeps m, in place of what was kept of the same host. If that had the same files nothing changes, the time
-// included. Its bounds are those of package snapshot. Errors are those of Update.
+// included. Its bounds are those of package snapshot (CheckMachine). Errors are those of Update.
 func (c *Catalog) SetMachine(ctx context.Context, m snapshot.Machine) error {
 	return c.change(ctx, func(l *List, stamp uint64, _ time.Time) error { return l.setup(m, stamp) })
 }
@@ -160,12 +160,22 @@ func (c *Catalog) SetMachine(ctx context.Context, m snapshot.Machine) error {
 // With Config.Heads, what other machines have added or forgotten is taken in first, and the new head is handed out. A
 // *UnpublishedError says that the list here was changed as asked, and that only this did not come about.
 func (c *Catalog) Update(ctx context.Context, change func([]snapshot.Snapshot) ([]snapshot.Snapshot, error)) error {
+	return c.UpdateWith(ctx, nil, change)
+}
+
+// UpdateWith is Update, and keeps m as SetMachine does, unless it is nil: all of it is one list, and one head. It is either
+// done as a whole or not at all; whoever would rather have the one without the other asks CheckMachine before.
+func (c *Catalog) UpdateWith(ctx context.Context, m *snapshot.Machine,
+	change func([]snapshot.Snapshot) ([]snapshot.Snapshot, error)) error {
 	return c.change(ctx, func(l *List, stamp uint64, now time.Time) error {
 		want, err := change(l.snapshots())
-		if err != nil {
-			return err
+		if err == nil {
+			err = l.replace(want, stamp, now)
 		}
-		return l.replace(want, stamp, now)
+		if err == nil && m != nil {
+			err = l.setup(*m, stamp)
+		}
+		return err
 	})
 }
 

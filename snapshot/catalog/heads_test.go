@@ -230,9 +230,29 @@ func TestMachines(t *testing.T) {
 		if err := mustOpen(t, a).SetMachine(t.Context(), m); err == nil {
 			t.Errorf("%s: no error", what)
 		}
+		if err := catalog.CheckMachine(m); err == nil {
+			t.Errorf("%s: no error before", what)
+		}
+		if err := mustOpen(t, a).UpdateWith(t.Context(), &m, func(l []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+			return append(l, snap(1)), nil
+		}); err == nil {
+			t.Errorf("%s: no error with a snapshot", what)
+		}
 	}
 	if h, _ := mustOpen(t, a).Head(); h != head {
 		t.Error("a machine that is refused changes the list")
+	}
+	www.Files[0].Content = []byte("3")
+	must(t, catalog.CheckMachine(www))
+	must(t, mustOpen(t, a).UpdateWith(t.Context(), &www, func(l []snapshot.Snapshot) ([]snapshot.Snapshot, error) {
+		return append(l, snap(1)), nil
+	}))
+	if h, _ := mustOpen(t, a).Head(); h.Sequence != head.Sequence+1 {
+		t.Errorf("a snapshot and a machine are head %d after head %d", h.Sequence, head.Sequence)
+	}
+	wantList(t, mustOpen(t, a), snaps(2))
+	if got, err := mustOpen(t, a).Machines(t.Context()); err != nil || !reflect.DeepEqual(got, []snapshot.Machine{want[0], www}) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	for i := range snapshot.MaxMachines {
 		must(t, mustOpen(t, a).SetMachine(t.Context(), snapshot.Machine{Host: fmt.Sprint("m", i)}))

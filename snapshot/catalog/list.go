@@ -217,15 +217,27 @@ func (l *List) replace(want []snapshot.Snapshot, stamp uint64, now time.Time) er
 	return nil
 }
 
+// CheckMachine returns an error if a machine cannot be kept: it is over the bounds of package snapshot, or of a list.
+func CheckMachine(m snapshot.Machine) error { return new(List).setup(m, 1) }
+
 // setup puts a machine on l, with the stamp, unless it is there with the same files.
 func (l *List) setup(m snapshot.Machine, stamp uint64) error {
 	if len(m.Files) > snapshot.MaxFiles {
 		return fmt.Errorf("catalog: %d files of machine %q, where %d are the bound", len(m.Files), m.Host, snapshot.MaxFiles)
 	}
+	for _, f := range m.Files {
+		if len(f.Content) > snapshot.MaxFileContent {
+			return fmt.Errorf("catalog: file %q of machine %q has %d bytes, where %d are the bound", f.Name, m.Host, len(f.Content),
+				snapshot.MaxFileContent)
+		}
+	}
 	m.Files = slices.SortedFunc(slices.Values(m.Files), func(a, b snapshot.File) int { return cmp.Compare(a.Name, b.Name) })
 	m.Time = time.Unix(m.Time.Unix(), 0).UTC()
 	if l.has(m) {
 		return nil
+	}
+	if _, err := Decode(Encode(List{Machines: []Setup{{stamp, m}}})); err != nil {
+		return fmt.Errorf("catalog: machine %q could not be read back: %w", m.Host, err)
 	}
 	l.Machines = slices.DeleteFunc(l.Machines, func(old Setup) bool { return old.Host == m.Host })
 	l.Machines = append(l.Machines, Setup{stamp, m})
