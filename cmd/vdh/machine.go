@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ventidhash/dhash/member"
 	"ventidhash/dhash/node"
 	"ventidhash/snapshot"
 	"ventidhash/snapshot/archive"
@@ -60,13 +61,65 @@ func (a *app) changedMachine(ctx context.Context, cat *catalog.Catalog) (*snapsh
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(all, func(m snapshot.Machine) bool { return m.Host == now.Host }); i >= 0 && sameSetUp(all[i], now) {
-		return nil, nil
+	if i := slices.IndexFunc(all, func(m snapshot.Machine) bool { return m.Host == now.Host }); i >= 0 {
+		if sameSetUp(all[i], now) {
+			return nil, nil
+		}
+		other, err := a.namesake(ctx, all[i])
+		if err != nil {
+			return nil, err
+		}
+		if other != "" {
+			a.note("vdh: another machine is called %s, too (member %s); it is the one that vdh recover brings back, and this one is "+
+				"not.\nGive one of them another name; if that one is gone for good, ban its member: vdh swarm ban %s",
+				printable(now.Host), shortID(other), other)
+			return nil, nil
+		}
 	}
 	if err := catalog.CheckMachine(now); err != nil {
 		return nil, err
 	}
 	return &now, nil
+}
+
+// namesake returns which member a machine is that is kept under the name of this one, if it is another machine, and empty if
+// it is what this machine was before it joined the swarm anew. A member that answers is another one, and one that was banned
+// or is gone has no place that could be lost. Of all others, as of machines that run no node, the time tells: this machine
+// joined after its own old place was noted, so that what was noted later was noted by another one. So of two machines of one
+// name one replaces the other once at most, as far as their clocks agree.
+func (a *app) namesake(ctx context.Context, kept snapshot.Machine) (string, error) {
+	now, err := a.member()
+	if errors.Is(err, node.ErrNoSwarm) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	old, err := memberOf(kept)
+	if err != nil || old == nil || old.ID() == now.ID() {
+		return "", nil // what cannot be read is no place
+	}
+	id := old.ID().String()
+	if old.Swarm == now.Swarm {
+		if _, err := old.Chain.Verify(old.Swarm, member.PublicOf(old.Key), time.Now(), now.Manifest); err != nil {
+			return "", nil
+		}
+		list, err := a.swarm.Members(ctx)
+		if err != nil {
+			return "", err
+		}
+		i := slices.IndexFunc(list, func(m node.MemberInfo) bool { return m.ID == id })
+		switch {
+		case i >= 0 && isThere(list[i]):
+			return id, nil
+		case i >= 0 && (list[i].State == "gone" || list[i].State == "banned"):
+			return "", nil
+		}
+	}
+	if kept.Time.After(now.Chain[len(now.Chain)-1].Issued) {
+		return id, nil
+	}
+	return "", nil
 }
 
 // thisMachine takes down how this machine is set up.
