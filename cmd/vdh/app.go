@@ -50,6 +50,10 @@ type app struct {
 	catalog *catalog.Catalog
 	shared  bool                      // other machines of the owner may change the catalog: it is that of a swarm
 	apart   *catalog.UnpublishedError // the list was changed, and is not the one that others find
+
+	asked      bool // what other machines have done to the list was asked for (refresh, look)
+	onlyReads  bool // nothing is claimed for what is to be published (vet)
+	completing bool // for a shell that waits: nobody is asked for anything but blocks
 }
 
 func newApp(in io.Reader, out, errs io.Writer) *app {

@@ -44,6 +44,7 @@ func completeNames(a *app, paths bool) cobra.CompletionFunc {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 		defer cancel()
+		a.completing = true
 		var out []string
 		how := cobra.ShellCompDirectiveNoFileComp
 		if i := strings.LastIndexByte(begun, '/'); i >= 0 && paths {

@@ -34,6 +34,7 @@ type fakeSwarm struct {
 
 	heads []venti.Head // that were published last
 	times int          // that one was
+	asked int          // how often somebody has asked for heads
 	deaf  error        // of whoever asks for heads or publishes one
 
 	proof func(*gateway.Proof) // changes what Prove says; nil does not
@@ -131,6 +132,7 @@ func (s *fakeSwarm) Members(context.Context) ([]node.MemberInfo, error) {
 func (s *fakeSwarm) Heads(_ context.Context, o dhash.Owner) (f node.FoundHeads, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked++
 	if s.deaf != nil {
 		return node.FoundHeads{Asked: 1, Keepers: 1}, s.deaf
 	}

@@ -73,6 +73,7 @@ func (w *walker) findAll(ctx context.Context, f *findFlags) error {
 	if err := w.reading(ctx); err != nil {
 		return err
 	}
+	w.look(ctx)
 	list, err := w.list(ctx)
 	if err != nil {
 		return err

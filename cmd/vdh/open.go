@@ -19,7 +19,8 @@ type named struct {
 	path string // absolute, clean; empty for the whole snapshot
 }
 
-// open opens the snapshot that name names.
+// open opens the snapshot that name names. Of a name that may mean another snapshot because of what other machines have
+// done, they are asked for that; a whole score means what it says, and waits for nobody.
 func (a *app) open(ctx context.Context, name string) (*named, error) {
 	n, err := snapshot.ParseName(name)
 	if err != nil {
@@ -33,6 +34,9 @@ func (a *app) open(ctx context.Context, name string) (*named, error) {
 	}
 	if err := a.reading(ctx); err != nil {
 		return nil, err
+	}
+	if n.Score.IsZero() {
+		a.look(ctx)
 	}
 	list, err := a.list(ctx)
 	if err != nil {

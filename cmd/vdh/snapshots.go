@@ -78,9 +78,28 @@ dirs, bytes, bytes_added, seconds, parent, share, unreadable and unlisted.`,
 	return cmd
 }
 
+// listFor returns the list of snapshots to look names up in, or, without names, to show. What other machines have done to it
+// is asked for, unless each name is the whole score of a snapshot that is on the list.
+func (a *app) listFor(ctx context.Context, names []snapshot.Name) ([]snapshot.Snapshot, error) {
+	list, err := a.list(ctx)
+	other := func(n snapshot.Name) bool { return n.Score.IsZero() || !listed(list, n.Score) }
+	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, other) {
+		return list, nil
+	}
+	a.look(ctx)
+	return a.list(ctx)
+}
+
 // listed returns the snapshots of the catalog that the names mean, without names all of them.
 func (a *app) listed(ctx context.Context, names []string) ([]snapshot.Snapshot, error) {
-	list, err := a.list(ctx)
+	parsed := make([]snapshot.Name, len(names))
+	for i, name := range names {
+		var err error
+		if parsed[i], err = snapshot.ParseName(name); err != nil {
+			return nil, usage{err}
+		}
+	}
+	list, err := a.listFor(ctx, parsed)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +110,8 @@ func (a *app) listed(ctx context.Context, names []string) ([]snapshot.Snapshot, 
 		return list, nil
 	}
 	var out []snapshot.Snapshot
-	for _, name := range names {
-		n, err := snapshot.ParseName(name)
-		if err != nil {
-			return nil, usage{err}
-		}
+	for i, n := range parsed {
+		name := names[i]
 		s, path, err := n.Find(list)
 		switch {
 		case err != nil:

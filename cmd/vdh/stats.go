@@ -65,11 +65,14 @@ func (a *app) stats(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	snaps, err := a.listed(ctx, names)
-	if err != nil {
+	if _, err := a.identity(false); err != nil {
 		return err
 	}
 	if _, err := a.blocks(ctx, false); err != nil {
+		return err
+	}
+	snaps, err := a.listed(ctx, names)
+	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)

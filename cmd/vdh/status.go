@@ -124,7 +124,9 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 	if !at.swarm {
 		line.Store = rawName(at.dir)
 	}
-	list, err := a.snapshotsHere(ctx, at)
+	_, _ = a.identity(false) // whoever it is asks the members; what is wrong with it snapshotsHere says
+	cannotSee := a.seeSwarm(ctx, &line)
+	list, err := a.snapshotsHere(ctx, at, line.Running)
 	if err != nil {
 		return err
 	}
@@ -141,7 +143,6 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 	if f.given {
 		rhythms = nil
 	}
-	cannotSee := a.seeSwarm(ctx, &line)
 	st := standing{now: now, maxAge: f.maxAge, rhythms: rhythms,
 		sources: sources, swarm: at.swarm,
 		proof: a.lastProven(at), blind: cannotSee, Status: line.Status}
@@ -176,8 +177,9 @@ func (a *app) rhythms(at location, now time.Time) ([]rhythm, error) {
 	return rhythmsOf(jobs, at.String(), now), nil
 }
 
-// snapshotsHere returns the snapshots of which this machine has the list, none where there is no identity or store.
-func (a *app) snapshotsHere(ctx context.Context, at location) ([]snapshot.Snapshot, error) {
+// snapshotsHere returns the snapshots of which this machine has the list, none where there is no identity or store. What
+// other machines have done to it is asked for where the node runs: to join the swarm a second time would take too long.
+func (a *app) snapshotsHere(ctx context.Context, at location, running bool) ([]snapshot.Snapshot, error) {
 	dir, err := dataDir()
 	if err != nil {
 		return nil, err
@@ -191,6 +193,9 @@ func (a *app) snapshotsHere(ctx context.Context, at location) ([]snapshot.Snapsh
 			return nil, nil
 		}
 		return nil, err
+	}
+	if at.swarm && running {
+		a.look(ctx)
 	}
 	if _, err := os.Stat(at.catalog(owner)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -21,10 +21,11 @@ type swarmHeads struct{ a *app }
 
 // open returns the swarm.
 func (h swarmHeads) open(ctx context.Context) (swarmStore, error) {
-	if _, err := h.a.blocks(ctx, false); err != nil {
+	st, err := h.a.blocks(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	return h.a.swarm, nil
+	return st.(swarmStore), nil // there are heads only of a swarm
 }
 
 // Find implements catalog.Heads. A majority of those to which heads are handed has to answer, so that it and those that keep
@@ -68,6 +69,9 @@ func (a *app) vet(ctx context.Context, s snapshot.Snapshot, list []snapshot.Snap
 	age := time.Since(s.Time)
 	if age >= 0 && age < freshClaims && !s.Share && (s.Parent.IsZero() || listed(list, s.Parent)) {
 		return nil
+	}
+	if a.onlyReads {
+		return errOnlyReads
 	}
 	err := a.present(ctx, s)
 	if errors.Is(err, venti.ErrNotFound) {
@@ -145,20 +149,55 @@ func (a *app) lagging(short error) error {
 	return thin{text}
 }
 
-// refresh takes in what other machines of this identity have done to the list of snapshots, if the store is a swarm.
-// Without that, the list is the one that this machine knows, and a note says so.
+// refresh takes in what other machines of this identity have done to the list of snapshots, if the store is a swarm, and
+// tells them of what they do not know. Without that, the list is the one that this machine knows, and a note says so.
 func (a *app) refresh(ctx context.Context, limit time.Duration) {
-	cat, err := a.snapshots(ctx)
-	if err != nil || !a.shared {
-		return
-	}
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if err := cat.Refresh(limited); err != nil && ctx.Err() == nil {
+	a.asked = true
+	if err := a.takeIn(ctx, limit); err != nil && ctx.Err() == nil {
 		a.note("vdh: this is what this machine knows; whether others have changed the list could not be found out, or not be "+
 			"told to them: %v", cause(err))
 	}
 }
+
+// takeIn is refresh for who says himself what went wrong. That the list cannot be opened is said to who wants it.
+func (a *app) takeIn(ctx context.Context, limit time.Duration) error {
+	cat, err := a.snapshots(ctx)
+	if err != nil || !a.shared {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return cat.Refresh(ctx)
+}
+
+// look takes in what other machines have done to the list, for verbs that only read: once in a run of the program, however
+// many names they look up, and not while a shell waits.
+func (a *app) look(ctx context.Context) {
+	if a.asked || a.completing {
+		return
+	}
+	a.asked = true
+	if err := a.takeInOnly(ctx); err != nil && ctx.Err() == nil {
+		a.note("vdh: the list of snapshots may be out of date, for what other machines have done to it could not be found out: %v",
+			cause(err))
+	}
+}
+
+// takeInOnly is takeIn without a claim on anything: what only this machine knows of stays so if others could not be told of
+// it otherwise.
+func (a *app) takeInOnly(ctx context.Context) error {
+	was := a.onlyReads
+	a.onlyReads = true
+	err := a.takeIn(ctx, refreshTime)
+	a.onlyReads = was
+	if errors.Is(err, errOnlyReads) {
+		return nil
+	}
+	return err
+}
+
+// errOnlyReads keeps back what is to be claimed before others hear of it.
+var errOnlyReads = errors.New("this command only reads")
 
 // cause returns what keeps a list from being the one elsewhere.
 func cause(err error) error {

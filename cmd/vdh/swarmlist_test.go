@@ -47,8 +47,10 @@ func TestMachinesShareAList(t *testing.T) {
 		t.Fatal(err)
 	}
 	second, _ := m.on("b", exitOK, "backup", src, "--host", "b")
+	m.on("data", exitOK, "ls", "latest@b:"+src)
 	m.has("data", 2)
 	m.on("data", exitOK, "forget", first)
+	m.on("b", exitNoSnapshot, "ls", "latest@a:"+src)
 	if out, _ := m.has("b", 1); !strings.Contains(out, second) {
 		t.Errorf("the wrong one was forgotten:\n%s", out)
 	}
@@ -63,6 +65,53 @@ func TestMachinesShareAList(t *testing.T) {
 	// Another machine's snapshot is the parent of a backup of the same host and paths.
 	if s := m.summaryOn("new", exitOK, "backup", src, "--host", "d"); s["unchanged"] != 3.0 {
 		t.Errorf("the parent that another machine made was not found: %v", s)
+	}
+}
+
+// TestReadingAsks has verbs that only read find what another machine has done since this one last wrote: also on a machine
+// that has no list. Nothing is asked where a whole score says what is meant, nor while a shell waits for completions.
+func TestReadingAsks(t *testing.T) {
+	m := newSwarmMachine(t)
+	src := m.source()
+	first, _ := m.on("data", exitOK, "backup", src, "--host", "a")
+	m.has("b", 1)
+	for i, args := range [][]string{
+		{"ls", "latest@b"}, {"cat", "latest@b:" + src + "/a"}, {"find", "c", "--all", "--type", "f"}, {"check"}, {"stats"},
+		{"dump", "latest"}, {"restore", "latest", "--target", filepath.Join(m.dir, "out")}, {"status", "latest"},
+		{"diff", "latest", first}, {"check", "PREFIX"}, {"stats", "SCORE"}, {"ls", "PREFIX"},
+	} {
+		host := "a"
+		if i < 2 {
+			host = "b"
+		}
+		writeFile(t, filepath.Join(src, "new"), fmt.Append(nil, i))
+		score, _ := m.on("data", exitOK, "backup", src, "--host", host)
+		for j := range args {
+			args[j] = strings.NewReplacer("PREFIX", score[4:16], "SCORE", score).Replace(args[j])
+		}
+		for _, name := range []string{"b", fmt.Sprint("new", i)} { // the second has no list
+			asked := m.swarm.asked
+			if _, errs := m.on(name, exitOK, args...); m.swarm.asked != asked+1 || errs != "" && strings.Contains(errs, "list") {
+				t.Errorf("%s: %v: asked %d times; %s", name, args, m.swarm.asked-asked, errs)
+			}
+			if out, _ := m.on(name, exitOK, "__complete", "ls", ""); !strings.Contains(out, score[4:16]) {
+				t.Errorf("%s: after %v what the other machine has made is not on the list:\n%s", name, args, out)
+			}
+		}
+	}
+
+	// Whoever cannot be answered goes on with what there is, and says so, once.
+	m.swarm.deaf = fmt.Errorf("%w: nobody answers", venti.ErrUnavailable)
+	for _, args := range [][]string{{"ls", "latest"}, {"diff", "latest", first[4:16]}, {"check"}} {
+		if _, errs := m.on("b", exitOK, args...); strings.Count(errs, "may be out of date") != 1 {
+			t.Errorf("%v: said %q", args, errs)
+		}
+	}
+	asked := m.swarm.asked
+	for _, args := range [][]string{{"ls", first}, {"check", first}, {"__complete", "ls", "latest/"}} {
+		if _, errs := m.on("b", exitOK, args...); m.swarm.asked != asked || strings.Contains(errs, "out of date") {
+			t.Errorf("%v: asked %d times; said %q", args, m.swarm.asked-asked, errs)
+		}
 	}
 }
 
