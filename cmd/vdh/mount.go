@@ -46,8 +46,9 @@ snapshots:
   dates/YYYY/MM/DD/hhmm/   and by the time when it was begun; a second one of that minute is hhmm.1
   hosts/HOST/              latest, ids and dates of one machine
 
-New snapshots appear by themselves. What is in them has the names, modes, owners, times, links,
-attributes, ACLs and holes that were kept; devices do nothing. Inode numbers are the same each time.
+New snapshots appear by themselves, those that other machines make in a swarm within a minute or two
+of looking. What is in them has the names, modes, owners, times, links, attributes, ACLs and holes
+that were kept; devices do nothing. Inode numbers are the same each time.
 
 vdh mount returns when the files are there; fusermount3 -u DIR ends it. With --foreground it stays,
 says what could not be read, and Ctrl-C or SIGTERM ends it too. Only you can look into DIR. With
@@ -117,7 +118,11 @@ func (a *app) mount(ctx context.Context, name, dir string, f mountFlags) error {
 	cfg := mount.Config{Dir: dir, AllowOther: f.allowOther, Log: slog.New(slog.NewTextHandler(a.errs, nil))}
 	line := mountedLine{Type: "mounted", Dir: rawName(dir)}
 	if name == "" {
-		cfg.Snapshots, err = a.allSnapshots(ctx)
+		var all *mounted
+		if all, err = a.allSnapshots(ctx); err == nil {
+			cfg.Snapshots = all
+			defer all.keepUp(ctx, cfg.Log)()
+		}
 	} else {
 		var n *named
 		if n, err = a.openForLong(ctx, name); err == nil {
@@ -150,6 +155,12 @@ func (a *app) openForLong(ctx context.Context, name string) (*named, error) {
 		if _, err := a.identity(false); err != nil {
 			return nil, err
 		}
+		if _, err := a.blocks(ctx, false); err != nil {
+			return nil, err
+		}
+		if n.Score.IsZero() {
+			a.look(ctx)
+		}
 	}
 	if err := a.steadySource(ctx); err != nil {
 		return nil, err
@@ -168,6 +179,10 @@ func (a *app) allSnapshots(ctx context.Context) (*mounted, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.blocks(ctx, false); err != nil {
+		return nil, err
+	}
+	a.look(ctx)
 	return &mounted{a: a, cat: cat}, a.steadySource(ctx)
 }
 
@@ -189,14 +204,22 @@ func (a *app) steadySource(ctx context.Context) error {
 type mounted struct {
 	a   *app
 	cat *catalog.Catalog
+	up  *keepingUp
 
 	mu   sync.Mutex // protects the following
 	head venti.Head
 	list []snapshot.Snapshot
 }
 
+// keepUp begins to take in what other machines do to the list, until stop is called. Nobody looks at it yet.
+func (m *mounted) keepUp(ctx context.Context, log *slog.Logger) (stop func()) {
+	m.up, stop = m.a.keepUp(ctx, log)
+	return stop
+}
+
 // List implements mount.Snapshots.
 func (m *mounted) List(ctx context.Context) ([]snapshot.Snapshot, error) {
+	m.up.looked()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	head, err := m.cat.Head()

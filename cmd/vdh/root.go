@@ -130,7 +130,9 @@ $XDG_DATA_HOME/vdh; write the identity's recovery phrase down (vdh init --show-p
 
 A snapshot is named by vac:SCORE, by 8 or more digits of its score, by latest, by latest@HOST, or
 by latest@HOST:/PATH, the newest one that holds that path; /PATH behind it names a part of it.
-What somebody else has shared is named by vac:SCORE#KEY.`
+What somebody else has shared is named by vac:SCORE#KEY. In a swarm the members are asked first, for
+five seconds at most, what other machines of this identity have kept and forgotten; a whole score
+waits for nobody.`
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{

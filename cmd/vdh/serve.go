@@ -39,7 +39,8 @@ to whatever speaks WebDAV. It is for machines without FUSE. The folders are:
     dates/YYYY/MM/DD/hhmm/     each by its time
     hosts/HOST/                the same for one host
 
-Snapshots that are made meanwhile appear. The ETag of a file is the same as long as its content is.
+Snapshots that are made meanwhile appear, those that other machines make in a swarm within a minute
+or two of looking. The ETag of a file is the same as long as its content is.
 
 Without --password-file it is shown on the loopback alone, where every user of this machine can read
 it, and under the name localhost alone. Elsewhere a password is needed. The file has one line,
@@ -71,7 +72,13 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) error {
 	if len(names) == 1 {
 		cfg.Tree, err = a.openToShow(ctx, names[0])
 	} else {
-		cfg.Snapshots, err = a.shown(ctx)
+		var all *shownList
+		if all, err = a.shown(ctx); err == nil {
+			var stop func()
+			all.up, stop = a.keepUp(ctx, cfg.Log)
+			defer stop()
+			cfg.Snapshots = all
+		}
 	}
 	if err != nil {
 		return err
@@ -122,28 +129,35 @@ func (a *app) openToShow(ctx context.Context, name string) (*vac.Tree, error) {
 }
 
 // shownList is the catalog as package web wants it.
-type shownList struct{ a *app }
+type shownList struct {
+	a  *app
+	up *keepingUp
+}
 
 // shown returns the snapshots of the catalog. What they need is opened before anybody asks: an app is no more changed then.
-func (a *app) shown(ctx context.Context) (web.Snapshots, error) {
+func (a *app) shown(ctx context.Context) (*shownList, error) {
 	if _, err := a.identity(false); err != nil {
 		return nil, err
 	}
 	if err := a.reading(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := a.plain(ctx); err != nil {
+	a.look(ctx)
+	if _, err := a.list(ctx); err != nil {
 		return nil, err
 	}
-	_, err := a.list(ctx)
-	return shownList{a}, err
+	_, err := a.plain(ctx)
+	return &shownList{a: a}, err
 }
 
 // List implements web.Snapshots.
-func (l shownList) List(ctx context.Context) ([]snapshot.Snapshot, error) { return l.a.list(ctx) }
+func (l *shownList) List(ctx context.Context) ([]snapshot.Snapshot, error) {
+	l.up.looked()
+	return l.a.list(ctx)
+}
 
 // Open implements web.Snapshots.
-func (l shownList) Open(ctx context.Context, s snapshot.Snapshot) (*vac.Tree, error) {
+func (l *shownList) Open(ctx context.Context, s snapshot.Snapshot) (*vac.Tree, error) {
 	return l.a.openOwn(ctx, s)
 }
 

@@ -55,7 +55,8 @@ the longest pause of the job that backs it up, or else 36 hours), the last check
 and, in a swarm, enough members answer to bring blocks back and the weakest block had a fragment more
 than it needs when vdh check had it proven last. The paths are those that were backed up twice or
 more from this host, those of the newest snapshot, and those of the jobs that run by themselves;
---path names others in place of them.
+--path names others in place of them. Snapshots are those that this machine knows of; where its node
+runs, it asks what other machines of this identity have kept and forgotten.
 
 With the name of a snapshot it asks the holders of every block of it, now. ABOVE is how many
 fragments more than are needed to bring a block back are there: 0 is the last line, below it a block
