@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -99,4 +102,21 @@ func TestMountedKeepsUp(t *testing.T) {
 	}
 	stop()
 	p.do(app.close())
+}
+
+// TestStatusAsks has vdh status tell of what another machine has made, where a node runs: also if there is no list here yet.
+func TestStatusAsks(t *testing.T) {
+	p := newPond(t, 3)
+	a, b := p.client("a"), p.on(1)
+	dir := a.fill(1, 10_000)
+	a.backup(dir)
+	identity, err := os.ReadFile(filepath.Join(a.home, "data/vdh/identity"))
+	p.do(err, os.WriteFile(filepath.Join(b.home, "data/vdh/identity"), identity, 0o600))
+	for i := range 2 {
+		out := strings.Join(strings.Fields(b.vdh(exitOK, "status")), " ")
+		if !strings.Contains(out, fmt.Sprintf("snapshots %d SCORE", i+1)) || strings.Contains(out, "out of date") {
+			t.Errorf("%s", out)
+		}
+		a.backup(dir)
+	}
 }

@@ -69,6 +69,9 @@ func (r *recovery) wayIn(ctx context.Context) error {
 	case errors.Is(err, dhash.ErrStranger):
 		return fmt.Errorf("%s keeps nothing of this owner: is it the right phrase, not one that another has followed "+
 			"(vdh key rotate), and the right swarm? another member may know more, or take a token: %w", printable(r.f.via), err)
+	case errors.Is(err, venti.ErrUnavailable):
+		return fmt.Errorf("nobody answers at %s as a member of a swarm does; does a node run there, and does the firewall let this "+
+			"machine in? The address of another member does as well, or a token (vdh swarm invite): %w", printable(r.f.via), err)
 	case err != nil:
 		return fmt.Errorf("asking %s for a way into the swarm: %w", printable(r.f.via), err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"ventidhash/dhash"
@@ -108,12 +109,35 @@ func (s *Service) whereabouts(now time.Time) (out []ma.Multiaddr) {
 	return out
 }
 
+// A SilentError says that somebody who was asked for a way in did not answer. It wraps venti.ErrUnavailable, whose own text
+// speaks of a block.
+type SilentError struct {
+	Who string // a member or an address
+	Err error
+}
+
+// Error implements error.
+func (e *SilentError) Error() string {
+	err := e.Err
+	var dial *swarm.DialError
+	if errors.As(err, &dial) { // which names the id that was looked for, perhaps made up, on lines of its own
+		err = dial.Cause
+		for _, d := range dial.DialErrors {
+			err = d.Cause
+		}
+	}
+	return fmt.Sprintf("%s: %v", e.Who, err)
+}
+
+// Unwrap returns the causes.
+func (e *SilentError) Unwrap() []error { return []error{venti.ErrUnavailable, e.Err} }
+
 // AskRescue asks a member, whose id the connection proves, to let in the owner whose key is that of h. The answer is
 // verified: the certificates are for this very key, and by the member that was asked. Whether it is the swarm that is
 // meant, the owner has yet to see, by what it finds there that nobody else can have signed.
 //
 // Errors wrap dhash.ErrStranger if the member does not know the owner, ErrClock if the clocks differ too much, ErrMessage
-// if the answer is none, or else venti.ErrUnavailable.
+// if the answer is none, or else are a *SilentError.
 func AskRescue(ctx context.Context, h host.Host, to peer.AddrInfo) (*Rescue, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -126,12 +150,12 @@ func AskRescue(ctx context.Context, h host.Host, to peer.AddrInfo) (*Rescue, err
 		return nil, fmt.Errorf("%w: %w", dhash.ErrStranger, err)
 	}
 	if err := h.Connect(ctx, to); err != nil {
-		return nil, fmt.Errorf("%w: %w", venti.ErrUnavailable, err)
+		return nil, &SilentError{"member " + member.ID().Short(), err}
 	}
 	r, err := exchangeRescue(ctx, h, to.ID)
 	switch {
 	case err != nil && !errors.Is(err, ErrMessage):
-		return nil, fmt.Errorf("%w: member %s: %w", venti.ErrUnavailable, member.ID().Short(), err)
+		return nil, &SilentError{"member " + member.ID().Short(), err}
 	case err == nil && r == nil:
 		err = fmt.Errorf("%w: it keeps nothing of this owner, or does not want to", dhash.ErrStranger)
 	case err == nil:

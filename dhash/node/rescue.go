@@ -17,7 +17,6 @@ import (
 	"ventidhash/dhash"
 	"ventidhash/dhash/kad"
 	"ventidhash/dhash/member"
-	"ventidhash/venti"
 )
 
 // DefaultPort is where a member listens if nothing else is said.
@@ -98,15 +97,10 @@ func whoIsAt(ctx context.Context, h host.Host, addr ma.Multiaddr) (*libpeer.Addr
 	err := h.Connect(ctx, to)
 	var is sec.ErrPeerIDMismatch
 	if !errors.As(err, &is) {
-		return nil, unreached(addr, err)
+		return nil, &member.SilentError{Who: addr.String(), Err: err}
 	}
 	if _, err := member.KeyOf(dhash.ID(is.Actual)); err != nil {
 		return nil, fmt.Errorf("what answers at %s is no member: %w", addr, err)
 	}
 	return &libpeer.AddrInfo{ID: is.Actual, Addrs: to.Addrs}, nil
-}
-
-// unreached says that nobody answers at an address.
-func unreached(addr ma.Multiaddr, err error) error {
-	return fmt.Errorf("%w: nobody answers at %s as a member does: %w", venti.ErrUnavailable, addr, err)
 }
