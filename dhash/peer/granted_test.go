@@ -19,8 +19,8 @@ func (rooted) Roots(context.Context, dhash.ID, dhash.Owner, dhash.Key) ([]venti.
 // Whoever does not show the owner's grant first hears nothing about its roots, a member neither.
 func TestRootsWithoutGrant(t *testing.T) {
 	owner := dhash.Owner{7}
-	ask := append(appendHead(nil, kRoots, 1, 64), appendRootsOf(nil, owner, dhash.Key{})...)
-	show := func(o dhash.Owner) []byte { return append(appendHead(nil, kGrant, 2, 32), o[:]...) }
+	ask := append(appendHeader(nil, kRoots, 1, 64), appendRootsOf(nil, owner, dhash.Key{})...)
+	show := func(o dhash.Owner) []byte { return append(appendHeader(nil, kGrant, 2, 32), o[:]...) }
 	for name, c := range map[string]struct {
 		sent []byte
 		want kind
@@ -42,12 +42,12 @@ func TestRootsWithoutGrant(t *testing.T) {
 			t.Fatal(err)
 		}
 		for out := stream.out.Bytes(); len(out) > 0; {
-			h, err := parseHead(out)
-			body := out[headSize : headSize+h.size]
+			h, err := parseHeader(out)
+			body := out[headerSize : headerSize+h.size]
 			if h.id == 1 && (err != nil || h.kind != c.want || h.kind == rRefusal && reason(body[0]) != reasonNotGranted) {
 				t.Errorf("%s: %v, %x, %v", name, h.kind, body, err)
 			}
-			out = out[headSize+h.size:]
+			out = out[headerSize+h.size:]
 		}
 	}
 }
