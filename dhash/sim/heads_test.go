@@ -3,6 +3,8 @@ package sim_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -75,6 +77,40 @@ func TestHeads(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		if f = find(t, s, 5, time.Second); !slices.Equal(f.Heads, []venti.Head{newest}) || f.Agree != 20 {
 			t.Errorf("found after a sweep: %+v", f)
+		}
+	})
+}
+
+// A member that is not close to an owner any more, because many have come, hands the owner's head on to those that are,
+// and drops it: they take it from whoever has it.
+func TestHeadFromAfar(t *testing.T) {
+	cfg := sim.Config{Members: head.Keepers + head.Slack + 4, Seed: 8, Upkeep: node.Upkeep{Sweep: 5 * time.Minute}}
+	run(t, cfg, func(t *testing.T, s *sim.Swarm) {
+		by := s.Node(0).Table().Closest(dhash.OwnerKey(s.Owner()), cfg.Members)
+		far := s.Member(by[len(by)-1].ID)
+		h := venti.SignHead(s.OwnerKey(), 1, venti.Score{1}, time.Now())
+		s.Leave(far)
+		if err := os.WriteFile(filepath.Join(s.Dir(far), "heads"), h.Append(nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Restart(far)
+		s.Settle()
+		if n := s.Node(far).Status().Care.Heads; n != 1 {
+			t.Fatalf("the member has the heads of %d owners", n)
+		}
+		time.Sleep(5 * time.Minute)
+		asks := s.Member(by[0].ID)
+		if f := find(t, s, asks, time.Second); !slices.Equal(f.Heads, []venti.Head{h}) || f.Kept != head.Keepers || f.Agree != f.Kept {
+			t.Errorf("%+v", f)
+		}
+		for i, m := range by {
+			want := 0
+			if i < head.Keepers {
+				want = 1
+			}
+			if n := s.Node(s.Member(m.ID)).Status().Care.Heads; n != want {
+				t.Errorf("the member that is number %d from the owner has the heads of %d owners", i, n)
+			}
 		}
 	})
 }
