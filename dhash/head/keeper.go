@@ -196,7 +196,7 @@ func (k *Keeper) send(ctx context.Context, r *round, id dhash.ID, heads []venti.
 	if len(newer) == 0 {
 		return nil
 	}
-	_, err = k.cfg.Shelf.Take(newer, time.Now())
+	_, _, err = k.cfg.Shelf.Take(newer, time.Now())
 	return err
 }
 

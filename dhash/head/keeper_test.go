@@ -130,13 +130,19 @@ func (p *pond) send(ctx context.Context, to dhash.ID, heads []venti.Head) ([]hea
 		<-ctx.Done()
 		return nil, nil, ctx.Err()
 	}
-	v, err := s.Take(heads, time.Now())
-	if err != nil {
-		return nil, nil, err
-	}
+	v := make([]head.Verdict, len(heads))
 	of := map[dhash.Owner][]venti.Head{}
-	for _, h := range heads {
+	for i, h := range heads {
 		of[h.Owner] = append(of[h.Owner], h)
+		if !slices.Contains(p.near(h.Owner, head.Keepers+head.Slack), to) {
+			v[i] = head.NotMine
+			continue
+		}
+		one, _, err := s.Take([]venti.Head{h}, time.Now())
+		if err != nil {
+			return nil, nil, err
+		}
+		v[i] = one[0]
 	}
 	var newer []venti.Head
 	for o, given := range of {
@@ -198,7 +204,7 @@ func TestKeeper(t *testing.T) {
 
 func (p *pond) take(id dhash.ID, h venti.Head) {
 	p.t.Helper()
-	if v, err := p.shelf(id).Take([]venti.Head{h}, time.Now()); err != nil || !v[0].Kept() {
+	if v, _, err := p.shelf(id).Take([]venti.Head{h}, time.Now()); err != nil || !v[0].Kept() {
 		p.t.Fatal(v, err)
 	}
 }

@@ -26,7 +26,7 @@ func open(t testing.TB, cfg head.ShelfConfig) *head.Shelf {
 
 func take(t testing.TB, s *head.Shelf, heads ...venti.Head) []head.Verdict {
 	t.Helper()
-	v, err := s.Take(heads, start)
+	v, _, err := s.Take(heads, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestShelf(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Take([]venti.Head{sign(5, 1, 1)}, start); !errors.Is(err, venti.ErrUnavailable) {
+	if _, _, err := s.Take([]venti.Head{sign(5, 1, 1)}, start); !errors.Is(err, venti.ErrUnavailable) {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -138,7 +138,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if os.Getuid() != 0 { // for whom no folder is closed
-		if _, err := s.Take([]venti.Head{sign(1, 2, 2)}, start); !errors.Is(err, venti.ErrUnavailable) {
+		if _, _, err := s.Take([]venti.Head{sign(1, 2, 2)}, start); !errors.Is(err, venti.ErrUnavailable) {
 			t.Errorf("on a disk that takes nothing: %v", err)
 		}
 		wants(t, s, owner(1), sign(1, 1, 1))
@@ -146,8 +146,8 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil { // the file is made anew
-		if _, err = s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil {
+	if _, _, err := s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil { // the file is made anew
+		if _, _, err = s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,6 +187,63 @@ func TestFullShelf(t *testing.T) {
 	}
 }
 
+// Who has given its place away is not there again after a restart, in the place of one who was told that its head is kept:
+// also if the file could not be cleaned. The one who gives it is the farthest away.
+func TestPlaceGivenAway(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		dir := t.TempDir()
+		prefers := map[dhash.Owner]bool{owner(1): true}
+		cfg := head.ShelfConfig{File: filepath.Join(dir, "heads"), Owners: 3, Self: "self",
+			Prefer: func(o dhash.Owner) bool { return prefers[o] }}
+		s := open(t, cfg)
+		take(t, s, sign(2, 1, 1), sign(3, 1, 1), sign(4, 1, 1))
+		prefers[owner(2)] = true
+		if !clean { // what is written beside the file cannot take its place, but there is room in it
+			if err := os.Mkdir(filepath.Join(dir, ".heads.new"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := take(t, s, sign(1, 1, 1)); got[0] != head.New {
+			t.Fatal(got)
+		}
+		want := s.Owners()
+		far := owner(3)
+		if cfg.Self.Key().Compare(dhash.OwnerKey(owner(3)), dhash.OwnerKey(owner(4))) < 0 {
+			far = owner(4)
+		}
+		if slices.Contains(want, far) {
+			t.Errorf("the farthest owner has not given its place away")
+		}
+		if clean {
+			prefers = nil // there is nothing to decide any more
+		} else if err := os.Remove(filepath.Join(dir, ".heads.new")); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if s = open(t, cfg); !slices.Equal(s.Owners(), want) {
+				t.Errorf("after a restart there are others; clean %v", clean)
+			}
+			prefers = nil // likewise
+		}
+	}
+}
+
+// What newer heads of the same owner have replaced is told.
+func TestReplaced(t *testing.T) {
+	s := open(t, head.ShelfConfig{File: filepath.Join(t.TempDir(), "heads")})
+	for _, c := range []struct {
+		heads, want []venti.Head
+	}{
+		{[]venti.Head{sign(1, 1, 1), sign(1, 1, 2), sign(2, 5, 5)}, nil},
+		{[]venti.Head{sign(1, 2, 3), sign(2, 4, 4), sign(2, 5, 5)}, []venti.Head{sign(1, 1, 1), sign(1, 1, 2)}},
+		{[]venti.Head{sign(1, 3, 3), sign(3, 1, 1), sign(2, 6, 6)}, []venti.Head{sign(1, 2, 3), sign(2, 5, 5)}},
+	} {
+		if _, got, err := s.Take(c.heads, start); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%v, %v; want %v", got, err, c.want)
+		}
+	}
+}
+
 // FuzzShelf opens any file: what is kept of it is there when it is opened again, and the file can be written to.
 func FuzzShelf(f *testing.F) {
 	one, two := sign(1, 3, 30).Append(nil), sign(1, 3, 31).Append(nil)
@@ -215,7 +272,7 @@ func FuzzShelf(f *testing.F) {
 		if len(before) > 0 {
 			t.Errorf("%v are gone", before)
 		}
-		if _, err := s.Take([]venti.Head{signAt(1, 1<<63, 1, start)}, start.Add(time.Hour)); err != nil {
+		if _, _, err := s.Take([]venti.Head{signAt(1, 1<<63, 1, start)}, start.Add(time.Hour)); err != nil {
 			t.Error(err)
 		}
 	})
