@@ -37,3 +37,8 @@ var (
 	LastLine = lastLine
 	Fail     = fail
 )
+
+// RootsOf asks members for roots, and MaxRoots is how many are told.
+var RootsOf = rootsOf
+
+const MaxRoots = maxRoots
