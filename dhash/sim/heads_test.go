@@ -84,6 +84,9 @@ func TestHeads(t *testing.T) {
 // A member that is not close to an owner any more, because many have come, hands the owner's head on to those that are,
 // and drops it: they take it from whoever has it.
 func TestHeadFromAfar(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("takes many seconds, and with the race detector a minute")
+	}
 	cfg := sim.Config{Members: head.Keepers + head.Slack + 4, Seed: 8, Upkeep: node.Upkeep{Sweep: 5 * time.Minute}}
 	run(t, cfg, func(t *testing.T, s *sim.Swarm) {
 		by := s.Node(0).Table().Closest(dhash.OwnerKey(s.Owner()), cfg.Members)
