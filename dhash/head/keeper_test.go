@@ -306,3 +306,53 @@ func TestKeeperNow(t *testing.T) {
 		}
 	})
 }
+
+// Of a member on whose disk a head is it is known whether others have it: not before a whole round, not while most of them
+// do not answer, and not of an owner that has come since.
+func TestLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPond(t, 0)
+		for range 8 {
+			p.name()
+		}
+		self := p.staying[0]
+		for _, id := range p.staying[:4] { // of seven others three answer
+			p.answer(id)
+		}
+		k, err := head.NewKeeper(head.KeeperConfig{Self: self, Shelf: p.shelf(self), Table: p.table, Interval: interval,
+			Near: func(dhash.Owner) bool { return true }, Send: p.send})
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := func(what string, want int) {
+			t.Helper()
+			if got := k.Left(); got != want {
+				t.Errorf("%s: %d, want %d", what, got, want)
+			}
+		}
+		round := func() {
+			t.Helper()
+			if err := k.Now(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		step("there is nothing here", 0)
+		p.take(self, now(1, 1, 1))
+		step("before a round", 1)
+		round()
+		step("three of seven have it", 1)
+		p.answer(p.staying[4])
+		round()
+		step("four of seven have it", 0)
+		p.take(self, now(2, 1, 1))
+		step("another owner has come", 1)
+		round()
+		step("four of seven have both", 0)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := k.Now(ended); err == nil {
+			t.Error("a round without time is whole")
+		}
+		step("a round was broken off", 0)
+	})
+}

@@ -172,6 +172,9 @@ func TestHeadOutlivesMembers(t *testing.T) {
 			if i%2 == 0 {
 				s.Retire(i) // what it has, it hands on
 				time.Sleep(time.Minute)
+				if care := s.Node(i).Status().Care; care.Heads != 1 || care.HeadsLeft != 0 {
+					t.Errorf("member %d retires: %+v", i, care)
+				}
 			}
 			time.Sleep(5 * time.Minute)
 			s.Leave(i)
