@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ventidhash/dhash"
 	"ventidhash/dhash/head"
 	"ventidhash/venti"
@@ -127,30 +129,89 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A write that fails changes nothing, and the next one is whole.
+// On a disk that somebody else fills to the last byte nothing is taken, also where half of a record fits, and what is
+// there stays as it was; with room again the next one is whole.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("cannot mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg := head.ShelfConfig{File: filepath.Join(disk, "heads")}
+	s := open(t, cfg)
+	take(t, s, sign(1, 1, 1))
+	ballast, err := os.Create(filepath.Join(disk, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err = nil; err == nil; {
+		_, err = ballast.Write(make([]byte, 4096))
+	}
+	if err := ballast.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept := sign(1, 1, 1)
+	for i := uint64(2); ; i++ { // until the page is full that the file has
+		h := sign(1, i, byte(i))
+		_, _, err := s.Take([]venti.Head{h}, start)
+		if err != nil {
+			if !errors.Is(err, venti.ErrUnavailable) {
+				t.Errorf("on a full disk: %v", err)
+			}
+			break
+		}
+		if kept = h; i > 1000 {
+			t.Fatal("the disk takes everything")
+		}
+	}
+	for range 2 { // a second failure is of a file that is as the first has left it
+		if _, _, err := s.Take([]venti.Head{sign(2, 1, 1)}, start); !errors.Is(err, venti.ErrUnavailable) {
+			t.Errorf("on a full disk: %v", err)
+		}
+	}
+	wants(t, s, owner(1), kept)
+	wants(t, s, owner(2))
+	info, err := os.Stat(cfg.File)
+	if err != nil || info.Size() != int64(kept.Sequence)*venti.HeadSize {
+		t.Errorf("the file has %d bytes after %d heads, %v", info.Size(), kept.Sequence, err)
+	}
+	wants(t, open(t, cfg), owner(1), kept)
+	if err := os.Remove(ballast.Name()); err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, sign(2, 1, 1), sign(1, 99, 99))
+	s = open(t, cfg)
+	wants(t, s, owner(1), sign(1, 99, 99))
+	wants(t, s, owner(2), sign(2, 1, 1))
+}
+
+// A file that can be neither written nor cut is given up, and made anew as soon as that works.
+func TestLostFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "member")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	cfg := head.ShelfConfig{File: filepath.Join(dir, "heads")}
 	s := open(t, cfg)
 	take(t, s, sign(1, 1, 1))
 	head.BreakFile(s)
-	if err := os.Chmod(dir, 0o500); err != nil {
+	if err := os.Rename(dir, dir+" is away"); err != nil {
 		t.Fatal(err)
 	}
-	if os.Getuid() != 0 { // for whom no folder is closed
+	for range 2 { // at first the file fails, then there is none
 		if _, _, err := s.Take([]venti.Head{sign(1, 2, 2)}, start); !errors.Is(err, venti.ErrUnavailable) {
-			t.Errorf("on a disk that takes nothing: %v", err)
+			t.Errorf("without a folder: %v", err)
 		}
 		wants(t, s, owner(1), sign(1, 1, 1))
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Rename(dir+" is away", dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil { // the file is made anew
-		if _, _, err = s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil {
-			t.Fatal(err)
-		}
-	}
+	take(t, s, sign(1, 3, 3))
 	take(t, s, sign(2, 1, 1))
 	s = open(t, cfg)
 	wants(t, s, owner(1), sign(1, 3, 3))
