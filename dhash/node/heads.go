@@ -121,7 +121,8 @@ func rootsOf(ctx context.Context, peers headPeers, members []dhash.ID, o dhash.O
 }
 
 // rootsAt asks one member, until it has no more, or has named its share, or has been waited for long enough.
-func rootsAt(ctx context.Context, peers headPeers, id dhash.ID, o dhash.Owner, share int, tell func([]venti.Score) error) error {
+func rootsAt(ctx context.Context, peers headPeers, id dhash.ID, o dhash.Owner, share int,
+	tell func([]venti.Score) error) error {
 	at, left := dhash.Key{}, rootsTime
 	for count := 0; left > 0; {
 		asked := time.Now()
