@@ -241,8 +241,11 @@ func printCare(w io.Writer, c *node.Care) {
 	}
 	if c.Retiring {
 		left := "nothing is left here: it is safe to stop this node for good"
-		if c.Left > 0 {
+		switch {
+		case c.Left > 0:
 			left = count(c.Left, "fragment is", "fragments are") + " to be handed over yet"
+		case c.HeadsLeft > 0:
+			left = count(int64(c.HeadsLeft), "owner's head is", "owners' heads are") + " to be handed over yet"
 		}
 		fmt.Fprintf(w, "  retires\t%s\n", left)
 	}

@@ -12,8 +12,10 @@ import (
 )
 
 // Claims stand in records and rows under the owner who made them. An owner that has handed over (claim.HandOver) has an
-// heir, and wherever owners are compared the heir stands for both: so no record has to be written anew for it. What is
-// written anew for another reason names the heir, and so do the claims that other members are told of.
+// heir, and wherever owners are compared the heir stands for both: so no record has to be written anew for it. Records keep
+// the names that they have, also when they are written anew for another reason; only where the heir claims too is one
+// claim left, the heir's. So the book is needed as long as the heir has anything here. The claims that other members are
+// told of name the heir.
 
 // heirs says who has handed over to whom. It is a value that does not change.
 type heirs struct {

@@ -34,7 +34,7 @@ const (
 	Older    Verdict = 4 // refused: there is one of a higher sequence
 	Future   Verdict = 5 // refused: it is dated more than MaxAhead ahead of the member's clock
 	Full     Verdict = 6 // refused: no room, for so many owners or for so many heads in conflict
-	NotMine  Verdict = 7 // refused: the member is not close to the owner's key, or who sent it is not and shows no grant
+	NotMine  Verdict = 7 // refused: the member is not close to the owner's key
 )
 
 // String returns the verdict in words.

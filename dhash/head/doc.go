@@ -18,6 +18,16 @@
 // Publish hands a head to all that are to keep it, and returns what stands against it. Both bound what a member that
 // hangs costs.
 //
+// A member takes the heads of owners to whose keys it is close, whoever brings them. It does not ask whether the sender
+// is close too, or has the owner's grant: a member has to be rid of an owner's head when many others have come between
+// them; and keys cost nothing, so that whoever wants to fill shelves makes owners who are close to whom he likes, and
+// signs their grants. What bounds invented owners is that a Shelf has a number of places. While one is free it is given
+// to whoever comes. When all are taken nobody loses one to an owner of whom the member holds no fragments, and an owner
+// of whom it holds some gets one from those of whom it holds none. Fragments cannot be invented: they are space that
+// somebody has asked for, within a quota. An owner has a catalog because it has blocks, which lie on many members, so
+// that most of its keepers lend to it; at the others, once they are flooded, its head is refused, which the majority
+// that Publish counts bears.
+//
 // A Keeper compares a member's shelf with its neighbours, one after the other: it sends the heads that the neighbour
 // should keep, and is answered with what is newer. So a member that is new or has lost its disk gets them, and one that
 // was away catches up. What a member is not close to any more it drops, once most of those that are close have it. It

@@ -60,6 +60,9 @@ func (c KeeperConfig) Validate() error {
 type Keeper struct {
 	cfg KeeperConfig
 	log *slog.Logger
+
+	mu   sync.Mutex           // protects the following
+	kept map[dhash.Owner]bool // by the last whole round: whose head most of those have that are to keep it; nil before
 }
 
 // NewKeeper returns a Keeper; it starts nothing.
@@ -70,7 +73,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Keeper{cfg, cfg.Log}, nil
+	return &Keeper{cfg: cfg, log: cfg.Log}, nil
 }
 
 // Run compares the shelf with all neighbours, over and over, until ctx ends. A round takes half of the interval, so
@@ -196,7 +199,7 @@ func (k *Keeper) send(ctx context.Context, r *round, id dhash.ID, heads []venti.
 	if len(newer) == 0 {
 		return nil
 	}
-	_, err = k.cfg.Shelf.Take(newer, time.Now())
+	_, _, err = k.cfg.Shelf.Take(newer, time.Now())
 	return err
 }
 
@@ -212,14 +215,32 @@ func (r *round) count(verdicts []Verdict, of []int32) {
 	}
 }
 
-// end drops what this member is not near to, and what most of those have by now that are.
+// Left returns of how many owners the head would be lost, or nearly, if this member went now: those of whom the last
+// whole comparison with the neighbours did not find that most of those that are to keep the head have it, or a newer one.
+func (k *Keeper) Left() (owners int) {
+	all := k.cfg.Shelf.Owners()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, o := range all {
+		if !k.kept[o] {
+			owners++
+		}
+	}
+	return owners
+}
+
+// end notes what most of those have by now that are to, and drops it if this member is not near to it.
 func (k *Keeper) end(r *round) {
 	var gone []dhash.Owner
+	kept := make(map[dhash.Owner]bool, len(r.owners))
 	for i, o := range r.owners {
-		if 2*r.has[i] > r.keepers[i] && !k.cfg.Near(o) {
+		if kept[o] = 2*r.has[i] > r.keepers[i]; kept[o] && !k.cfg.Near(o) {
 			gone = append(gone, o)
 		}
 	}
+	k.mu.Lock()
+	k.kept = kept
+	k.mu.Unlock()
 	if len(gone) == 0 {
 		return
 	}

@@ -130,13 +130,19 @@ func (p *pond) send(ctx context.Context, to dhash.ID, heads []venti.Head) ([]hea
 		<-ctx.Done()
 		return nil, nil, ctx.Err()
 	}
-	v, err := s.Take(heads, time.Now())
-	if err != nil {
-		return nil, nil, err
-	}
+	v := make([]head.Verdict, len(heads))
 	of := map[dhash.Owner][]venti.Head{}
-	for _, h := range heads {
+	for i, h := range heads {
 		of[h.Owner] = append(of[h.Owner], h)
+		if !slices.Contains(p.near(h.Owner, head.Keepers+head.Slack), to) {
+			v[i] = head.NotMine
+			continue
+		}
+		one, _, err := s.Take([]venti.Head{h}, time.Now())
+		if err != nil {
+			return nil, nil, err
+		}
+		v[i] = one[0]
 	}
 	var newer []venti.Head
 	for o, given := range of {
@@ -198,7 +204,7 @@ func TestKeeper(t *testing.T) {
 
 func (p *pond) take(id dhash.ID, h venti.Head) {
 	p.t.Helper()
-	if v, err := p.shelf(id).Take([]venti.Head{h}, time.Now()); err != nil || !v[0].Kept() {
+	if v, _, err := p.shelf(id).Take([]venti.Head{h}, time.Now()); err != nil || !v[0].Kept() {
 		p.t.Fatal(v, err)
 	}
 }
@@ -298,5 +304,55 @@ func TestKeeperNow(t *testing.T) {
 		if got := p.shelf(self).Of(owner(4)); len(got) != 3 {
 			t.Errorf("%v of a conflict", got)
 		}
+	})
+}
+
+// Of a member on whose disk a head is it is known whether others have it: not before a whole round, not while most of them
+// do not answer, and not of an owner that has come since.
+func TestLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPond(t, 0)
+		for range 8 {
+			p.name()
+		}
+		self := p.staying[0]
+		for _, id := range p.staying[:4] { // of seven others three answer
+			p.answer(id)
+		}
+		k, err := head.NewKeeper(head.KeeperConfig{Self: self, Shelf: p.shelf(self), Table: p.table, Interval: interval,
+			Near: func(dhash.Owner) bool { return true }, Send: p.send})
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := func(what string, want int) {
+			t.Helper()
+			if got := k.Left(); got != want {
+				t.Errorf("%s: %d, want %d", what, got, want)
+			}
+		}
+		round := func() {
+			t.Helper()
+			if err := k.Now(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		step("there is nothing here", 0)
+		p.take(self, now(1, 1, 1))
+		step("before a round", 1)
+		round()
+		step("three of seven have it", 1)
+		p.answer(p.staying[4])
+		round()
+		step("four of seven have it", 0)
+		p.take(self, now(2, 1, 1))
+		step("another owner has come", 1)
+		round()
+		step("four of seven have both", 0)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := k.Now(ended); err == nil {
+			t.Error("a round without time is whole")
+		}
+		step("a round was broken off", 0)
 	})
 }

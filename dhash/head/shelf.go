@@ -26,6 +26,10 @@ type ShelfConfig struct {
 	// fragments are held here. Nil: nobody's does. It must not call the Shelf.
 	Prefer func(o dhash.Owner) bool
 
+	// Self is the member. Of those who are not preferred the owner goes first whose key is the farthest from its own: the
+	// one whose head others keep more likely.
+	Self dhash.ID
+
 	Log *slog.Logger // nil discards
 }
 
@@ -91,13 +95,13 @@ func (s *Shelf) Close() error {
 	return err
 }
 
-// Take decides about heads whose signatures are good, in order, and returns the verdicts. Those that are kept are on
-// the disk when it returns nil; after an error nothing has changed. When there is no room for another owner the head of
-// one who is preferred takes the place of one who is not.
-func (s *Shelf) Take(heads []venti.Head, now time.Time) ([]Verdict, error) {
+// Take decides about heads whose signatures are good, in order, and returns the verdicts, and the heads that newer ones of
+// the same owners have replaced. Those that are kept are on the disk when it returns nil; after an error nothing has
+// changed. When there is no room for another owner the head of one who is preferred takes the place of one who is not.
+func (s *Shelf) Take(heads []venti.Head, now time.Time) (verdicts []Verdict, replaced []venti.Head, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	verdicts := make([]Verdict, len(heads))
+	verdicts = make([]Verdict, len(heads))
 	changed := map[dhash.Owner][]venti.Head{} // an owner who is to be forgotten has none
 	var taken []venti.Head
 	room := s.cfg.Owners - len(s.heads)
@@ -121,38 +125,47 @@ func (s *Shelf) Take(heads []venti.Head, now time.Time) ([]Verdict, error) {
 		}
 		if len(have) == 0 {
 			room--
+		} else if v == New {
+			replaced = append(replaced, have...)
 		}
 		changed[o] = Apply(have, h, v)
 		taken = append(taken, h)
 	}
 	if len(taken) == 0 {
-		return verdicts, nil
+		return verdicts, nil, nil
 	}
 	if err := s.append(taken); err != nil {
-		return nil, fmt.Errorf("keeping %d heads of owners: %w", len(taken), err)
+		return nil, nil, fmt.Errorf("keeping %d heads of owners: %w", len(taken), err)
 	}
 	for o, list := range changed {
 		s.set(o, list)
+		s.unclean = s.unclean || len(list) == 0 // else who has given its place away would be there again
 	}
 	if err := s.tidy(); err != nil { // what was taken is on the disk all the same
 		s.log.Warn("writing the heads of owners anew", slog.Any("err", err))
 	}
-	return verdicts, nil
+	return verdicts, replaced, nil
 }
 
-// least returns an owner who is not preferred, and is not in keep, if the owner o is. mu is held.
-func (s *Shelf) least(o dhash.Owner, keep map[dhash.Owner][]venti.Head) (dhash.Owner, bool) {
+// least returns who is to give its place to the owner o, if o is preferred: of those who are not, and are not in keep, the
+// one whose key is the farthest from the member's. mu is held.
+func (s *Shelf) least(o dhash.Owner, keep map[dhash.Owner][]venti.Head) (least dhash.Owner, found bool) {
 	if s.cfg.Prefer == nil || !s.cfg.Prefer(o) {
-		return dhash.Owner{}, false
+		return least, false
 	}
+	self, far := s.cfg.Self.Key(), dhash.Key{}
 	for other := range s.heads {
-		if _, kept := keep[other]; !kept && !s.cfg.Prefer(other) {
-			s.log.Warn("there is no room for the heads of all owners; one of whom nothing is held here is forgotten",
-				slog.String("owner", fmt.Sprintf("%x", other[:8])))
-			return other, true
+		at := dhash.OwnerKey(other)
+		if _, kept := keep[other]; kept || found && self.Compare(at, far) <= 0 || s.cfg.Prefer(other) {
+			continue
 		}
+		least, far, found = other, at, true
 	}
-	return dhash.Owner{}, false
+	if found {
+		s.log.Warn("there is no room for the heads of all owners; one of whom nothing is held here is forgotten",
+			slog.String("owner", fmt.Sprintf("%x", least[:8])))
+	}
+	return least, found
 }
 
 // set notes the heads of an owner, none to forget it. mu is held.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ventidhash/dhash"
 	"ventidhash/dhash/head"
 	"ventidhash/venti"
@@ -26,7 +28,7 @@ func open(t testing.TB, cfg head.ShelfConfig) *head.Shelf {
 
 func take(t testing.TB, s *head.Shelf, heads ...venti.Head) []head.Verdict {
 	t.Helper()
-	v, err := s.Take(heads, start)
+	v, _, err := s.Take(heads, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestShelf(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Take([]venti.Head{sign(5, 1, 1)}, start); !errors.Is(err, venti.ErrUnavailable) {
+	if _, _, err := s.Take([]venti.Head{sign(5, 1, 1)}, start); !errors.Is(err, venti.ErrUnavailable) {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -127,30 +129,89 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A write that fails changes nothing, and the next one is whole.
+// On a disk that somebody else fills to the last byte nothing is taken, also where half of a record fits, and what is
+// there stays as it was; with room again the next one is whole.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("cannot mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg := head.ShelfConfig{File: filepath.Join(disk, "heads")}
+	s := open(t, cfg)
+	take(t, s, sign(1, 1, 1))
+	ballast, err := os.Create(filepath.Join(disk, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err = nil; err == nil; {
+		_, err = ballast.Write(make([]byte, 4096))
+	}
+	if err := ballast.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept := sign(1, 1, 1)
+	for i := uint64(2); ; i++ { // until the page is full that the file has
+		h := sign(1, i, byte(i))
+		_, _, err := s.Take([]venti.Head{h}, start)
+		if err != nil {
+			if !errors.Is(err, venti.ErrUnavailable) {
+				t.Errorf("on a full disk: %v", err)
+			}
+			break
+		}
+		if kept = h; i > 1000 {
+			t.Fatal("the disk takes everything")
+		}
+	}
+	for range 2 { // a second failure is of a file that is as the first has left it
+		if _, _, err := s.Take([]venti.Head{sign(2, 1, 1)}, start); !errors.Is(err, venti.ErrUnavailable) {
+			t.Errorf("on a full disk: %v", err)
+		}
+	}
+	wants(t, s, owner(1), kept)
+	wants(t, s, owner(2))
+	info, err := os.Stat(cfg.File)
+	if err != nil || info.Size() != int64(kept.Sequence)*venti.HeadSize {
+		t.Errorf("the file has %d bytes after %d heads, %v", info.Size(), kept.Sequence, err)
+	}
+	wants(t, open(t, cfg), owner(1), kept)
+	if err := os.Remove(ballast.Name()); err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, sign(2, 1, 1), sign(1, 99, 99))
+	s = open(t, cfg)
+	wants(t, s, owner(1), sign(1, 99, 99))
+	wants(t, s, owner(2), sign(2, 1, 1))
+}
+
+// A file that can be neither written nor cut is given up, and made anew as soon as that works.
+func TestLostFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "member")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	cfg := head.ShelfConfig{File: filepath.Join(dir, "heads")}
 	s := open(t, cfg)
 	take(t, s, sign(1, 1, 1))
 	head.BreakFile(s)
-	if err := os.Chmod(dir, 0o500); err != nil {
+	if err := os.Rename(dir, dir+" is away"); err != nil {
 		t.Fatal(err)
 	}
-	if os.Getuid() != 0 { // for whom no folder is closed
-		if _, err := s.Take([]venti.Head{sign(1, 2, 2)}, start); !errors.Is(err, venti.ErrUnavailable) {
-			t.Errorf("on a disk that takes nothing: %v", err)
+	for range 2 { // at first the file fails, then there is none
+		if _, _, err := s.Take([]venti.Head{sign(1, 2, 2)}, start); !errors.Is(err, venti.ErrUnavailable) {
+			t.Errorf("without a folder: %v", err)
 		}
 		wants(t, s, owner(1), sign(1, 1, 1))
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Rename(dir+" is away", dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil { // the file is made anew
-		if _, err = s.Take([]venti.Head{sign(1, 3, 3)}, start); err != nil {
-			t.Fatal(err)
-		}
-	}
+	take(t, s, sign(1, 3, 3))
 	take(t, s, sign(2, 1, 1))
 	s = open(t, cfg)
 	wants(t, s, owner(1), sign(1, 3, 3))
@@ -187,6 +248,63 @@ func TestFullShelf(t *testing.T) {
 	}
 }
 
+// Who has given its place away is not there again after a restart, in the place of one who was told that its head is kept:
+// also if the file could not be cleaned. The one who gives it is the farthest away.
+func TestPlaceGivenAway(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		dir := t.TempDir()
+		prefers := map[dhash.Owner]bool{owner(1): true}
+		cfg := head.ShelfConfig{File: filepath.Join(dir, "heads"), Owners: 3, Self: "self",
+			Prefer: func(o dhash.Owner) bool { return prefers[o] }}
+		s := open(t, cfg)
+		take(t, s, sign(2, 1, 1), sign(3, 1, 1), sign(4, 1, 1))
+		prefers[owner(2)] = true
+		if !clean { // what is written beside the file cannot take its place, but there is room in it
+			if err := os.Mkdir(filepath.Join(dir, ".heads.new"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := take(t, s, sign(1, 1, 1)); got[0] != head.New {
+			t.Fatal(got)
+		}
+		want := s.Owners()
+		far := owner(3)
+		if cfg.Self.Key().Compare(dhash.OwnerKey(owner(3)), dhash.OwnerKey(owner(4))) < 0 {
+			far = owner(4)
+		}
+		if slices.Contains(want, far) {
+			t.Errorf("the farthest owner has not given its place away")
+		}
+		if clean {
+			prefers = nil // there is nothing to decide any more
+		} else if err := os.Remove(filepath.Join(dir, ".heads.new")); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if s = open(t, cfg); !slices.Equal(s.Owners(), want) {
+				t.Errorf("after a restart there are others; clean %v", clean)
+			}
+			prefers = nil // likewise
+		}
+	}
+}
+
+// What newer heads of the same owner have replaced is told.
+func TestReplaced(t *testing.T) {
+	s := open(t, head.ShelfConfig{File: filepath.Join(t.TempDir(), "heads")})
+	for _, c := range []struct {
+		heads, want []venti.Head
+	}{
+		{[]venti.Head{sign(1, 1, 1), sign(1, 1, 2), sign(2, 5, 5)}, nil},
+		{[]venti.Head{sign(1, 2, 3), sign(2, 4, 4), sign(2, 5, 5)}, []venti.Head{sign(1, 1, 1), sign(1, 1, 2)}},
+		{[]venti.Head{sign(1, 3, 3), sign(3, 1, 1), sign(2, 6, 6)}, []venti.Head{sign(1, 2, 3), sign(2, 5, 5)}},
+	} {
+		if _, got, err := s.Take(c.heads, start); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%v, %v; want %v", got, err, c.want)
+		}
+	}
+}
+
 // FuzzShelf opens any file: what is kept of it is there when it is opened again, and the file can be written to.
 func FuzzShelf(f *testing.F) {
 	one, two := sign(1, 3, 30).Append(nil), sign(1, 3, 31).Append(nil)
@@ -215,7 +333,7 @@ func FuzzShelf(f *testing.F) {
 		if len(before) > 0 {
 			t.Errorf("%v are gone", before)
 		}
-		if _, err := s.Take([]venti.Head{signAt(1, 1<<63, 1, start)}, start.Add(time.Hour)); err != nil {
+		if _, _, err := s.Take([]venti.Head{signAt(1, 1<<63, 1, start)}, start.Add(time.Hour)); err != nil {
 			t.Error(err)
 		}
 	})

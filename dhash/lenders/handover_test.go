@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -129,5 +130,33 @@ func TestHandOver(t *testing.T) {
 	defer l.Close()
 	if told, missed, err := l.HandOver(t.Context(), ids[:1]); told != 1 || len(missed) != 0 || err != nil || !slices.Equal(h.take("a"), both) {
 		t.Errorf("%d, %v, %v", told, missed, err)
+	}
+}
+
+// A member that does not take a hand-over now hears the heartbeat all the same, and whoever sends it hears why; one that is
+// away is not waited for twice.
+func TestHeartbeatWithoutHandOver(t *testing.T) {
+	h := &heirs{away: map[dhash.ID]bool{"b": true}, reason: map[dhash.ID]claim.Reason{"a": claim.TooMany}, heard: map[dhash.ID][]string{}}
+	cfg := lenders.Config{Dir: t.TempDir(), Swarm: swarm, Key: key, Carrier: h, Former: formerKeys()[:1]}
+	l, err := lenders.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for i, want := range [][]string{{"hand-over 1", "heartbeat 0", "heartbeat 0"}, {"hand-over 1"}} {
+		heard, err := l.Heartbeat(t.Context(), []dhash.ID{"a", "b"}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := heard[0], heard[1]
+		if a.Err == nil || errors.Is(a.Err, venti.ErrUnavailable) || a.Fresh != (i == 1) || i == 0 && (a.Answer.Verdict != claim.Done || a.At.IsZero()) {
+			t.Errorf("%d: %+v", i, a)
+		}
+		if !errors.Is(b.Err, venti.ErrUnavailable) {
+			t.Errorf("%+v", b)
+		}
+		if got := h.take("a"); !slices.Equal(got, want) {
+			t.Errorf("%d: it heard %v, want %v", i, got, want)
+		}
 	}
 }

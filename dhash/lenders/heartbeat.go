@@ -2,6 +2,7 @@ package lenders
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -20,9 +21,12 @@ const (
 type Heard struct {
 	ID     dhash.ID
 	Fresh  bool         // it was heard of lately, and was not spoken to
-	Answer claim.Answer // if Err is nil and Fresh is not set
+	Answer claim.Answer // if Fresh is not set, and there is no Err or one about a hand-over
 	At     time.Time    // when the answer was here, by the owner's clock
-	Err    error        // wraps venti.ErrUnavailable if the member was not reached
+
+	// Err wraps venti.ErrUnavailable if the member was not reached. It may say that the member does not take a hand-over:
+	// then it has heard the heartbeat all the same, and nothing else should be told it.
+	Err error
 }
 
 // None reports whether the owner has nothing at the member.
@@ -38,13 +42,20 @@ var errNever = fmt.Errorf("%w: there was no time left for it", venti.ErrUnavaila
 // the files.
 //
 // A member that does not know yet who has handed over to the owner (Config.Former) is told that before anything else, also
-// one that has answered lately.
+// one that has answered lately. If it does not take that now, it hears the heartbeat: the owner is there.
 //
 // In front of a heartbeat goes one with the last number, which a lender refuses, and says which number was the highest: so
 // it is seen whether somebody else has spoken since.
 func (l *Ledger) Heartbeat(ctx context.Context, members []dhash.ID, every time.Duration) ([]Heard, error) {
-	out := make([]Heard, len(members))
-	each(beats, len(members), func(i int) { out[i] = l.probe(ctx, members[i], every) })
+	out, refused := make([]Heard, len(members)), make([]error, len(members))
+	each(beats, len(members), func(i int) {
+		refused[i] = l.handOver(ctx, members[i])
+		if errors.Is(refused[i], venti.ErrUnavailable) {
+			out[i] = Heard{ID: members[i], Err: refused[i]}
+		} else {
+			out[i] = l.probe(ctx, members[i], every)
+		}
+	})
 	numbers, err := l.numbers(out, time.Now())
 	if err == nil {
 		err = l.saveHanded()
@@ -55,6 +66,9 @@ func (l *Ledger) Heartbeat(ctx context.Context, members []dhash.ID, every time.D
 	each(beats, len(members), func(i int) {
 		if numbers[i] != 0 {
 			l.beat(ctx, &out[i], numbers[i])
+		}
+		if out[i].Err == nil {
+			out[i].Err = refused[i]
 		}
 	})
 	l.mu.Lock()
@@ -79,9 +93,6 @@ func each(limit, n int, do func(int)) {
 // probe asks a member which number was the highest that it heard in the owner's name.
 func (l *Ledger) probe(ctx context.Context, id dhash.ID, every time.Duration) Heard {
 	h := Heard{ID: id}
-	if h.Err = l.handOver(ctx, id); h.Err != nil {
-		return h
-	}
 	now := time.Now()
 	l.mu.Lock()
 	r := *l.line(id, now)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"ventidhash/dhash"
 	"ventidhash/dhash/peer"
@@ -22,6 +23,12 @@ func (c *Client) Peers() *peer.Client { return c.p.peers }
 // Handler returns what serves members.
 func (n *Node) Handler() peer.Handler { return &holder{n: n} }
 
+// Learn adds the record of a member that does not run.
+func (n *Node) Learn(record []byte, now time.Time) error {
+	_, _, err := n.p.roster.Add(record, now)
+	return err
+}
+
 // Session returns the id of the session with the node.
 func (r *Remote) Session() string { return r.id }
 
@@ -30,3 +37,8 @@ var (
 	LastLine = lastLine
 	Fail     = fail
 )
+
+// RootsOf asks members for roots, and MaxRoots is how many are told.
+var RootsOf = rootsOf
+
+const MaxRoots = maxRoots

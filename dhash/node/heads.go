@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -54,43 +53,56 @@ func (p *presence) publishHead(ctx context.Context, peers headPeers, h venti.Hea
 const (
 	rootsAtOnce = 16               // members that are asked for roots at once
 	rootsWait   = 10 * time.Second // for one answer
-	maxRootsOf  = 1 << 16          // scores that one member may name
-	maxRoots    = 1 << 20          // of all members
+	rootsTime   = 5 * time.Minute  // for all answers of one member: an honest one looks through gigabytes in it
+
+	// maxRoots is how many scores are told. Each member may name its share of them, so that those that lie, and name what
+	// they like, take nothing from what honest ones say: an owner's roots lie on all members alike, and each names those of
+	// which it holds the first fragment. In a swarm of more than 256 members the share is minRootsOf all the same, for
+	// chance does not deal evenly.
+	maxRoots   = maxAnswer / 64 // each is 47 bytes of JSON
+	minRootsOf = 1024
 )
 
 // roots calls fn for each score that any member names, once and never twice at the same time.
 func (p *presence) roots(ctx context.Context, peers headPeers, o dhash.Owner, fn func(venti.Score) error) error {
+	var members []dhash.ID
+	for m := range p.table().Walk(dhash.OwnerKey(o)) {
+		members = append(members, m.ID)
+	}
+	return rootsOf(ctx, peers, members, o, fn)
+}
+
+// rootsOf is roots, by the given members.
+func rootsOf(ctx context.Context, peers headPeers, members []dhash.ID, o dhash.Owner, fn func(venti.Score) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	share := max(maxRoots/max(1, len(members)), minRootsOf)
 	var work sync.WaitGroup
 	var mu sync.Mutex // protects the following
-	seen, silent, asked := map[venti.Score]struct{}{}, 0, 0
+	seen, silent := map[venti.Score]struct{}{}, 0
+	tell := func(scores []venti.Score) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range scores {
+			if _, twice := seen[s]; twice || ctx.Err() != nil {
+				continue
+			}
+			if len(seen) == maxRoots {
+				return fmt.Errorf("%w: the members name more than %d roots: some of them lie", venti.ErrUnavailable, maxRoots)
+			}
+			seen[s] = struct{}{}
+			if err := fn(s); err != nil {
+				cancel(err)
+			}
+		}
+		return nil
+	}
 	turns := make(chan struct{}, rootsAtOnce)
-	for m := range p.table().Walk(dhash.OwnerKey(o)) {
-		asked++
+	for _, id := range members {
 		turns <- struct{}{}
 		work.Go(func() {
 			defer func() { <-turns }()
-			err := rootsOf(ctx, peers, m.ID, o, func(scores []venti.Score) error {
-				mu.Lock()
-				defer mu.Unlock()
-				for _, s := range scores {
-					if _, twice := seen[s]; twice {
-						continue
-					}
-					if seen[s] = struct{}{}; len(seen) > maxRoots {
-						return fmt.Errorf("%w: the members name more than %d roots: some of them lie", venti.ErrUnavailable, maxRoots)
-					}
-					if err := fn(s); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			var own *callerError
-			if errors.As(err, &own) {
-				cancel(own.err)
-			} else if err != nil {
+			if err := rootsAt(ctx, peers, id, o, share, tell); err != nil {
 				mu.Lock()
 				silent++
 				mu.Unlock()
@@ -103,37 +115,37 @@ func (p *presence) roots(ctx context.Context, peers headPeers, o dhash.Owner, fn
 		return context.Cause(ctx)
 	case silent > 0:
 		return fmt.Errorf("%w: %d of %d members did not say which roots they hold; there may be more", venti.ErrUnavailable, silent,
-			asked)
+			len(members))
 	}
 	return nil
 }
 
-// A callerError is an error of who asked, not of a member.
-type callerError struct{ err error }
-
-// Error implements error.
-func (e *callerError) Error() string { return e.err.Error() }
-
-// rootsOf asks one member, until it has no more.
-func rootsOf(ctx context.Context, peers headPeers, id dhash.ID, o dhash.Owner, fn func([]venti.Score) error) error {
-	count := 0
-	for at := (dhash.Key{}); ; {
-		asking, cancel := context.WithTimeout(ctx, rootsWait)
+// rootsAt asks one member, until it has no more, or has named its share, or has been waited for long enough.
+func rootsAt(ctx context.Context, peers headPeers, id dhash.ID, o dhash.Owner, share int,
+	tell func([]venti.Score) error) error {
+	at, left := dhash.Key{}, rootsTime
+	for count := 0; left > 0; {
+		asked := time.Now()
+		asking, cancel := context.WithTimeout(ctx, min(rootsWait, left))
 		scores, next, err := peers.Roots(asking, id, o, at)
 		cancel()
 		if err != nil {
 			return err
 		}
-		if count += len(scores); count > maxRootsOf {
-			return fmt.Errorf("%w: member %s names more than %d roots", venti.ErrUnavailable, id.Short(), maxRootsOf)
+		left -= time.Since(asked) // what is done with the scores is not the member's time
+		room := share - count
+		count += len(scores)
+		if err := tell(scores[:min(len(scores), room)]); err != nil {
+			return err
 		}
-		if err := fn(scores); err != nil {
-			return &callerError{err}
+		if count > share {
+			return fmt.Errorf("%w: member %s names more than %d roots", venti.ErrUnavailable, id.Short(), share)
 		}
 		if at = next; at == (dhash.Key{}) {
 			return nil
 		}
 	}
+	return fmt.Errorf("%w: member %s has more to say of roots after %v", venti.ErrUnavailable, id.Short(), rootsTime)
 }
 
 // Heads asks the members that keep the head of an owner for it. See head.Find for how many have to answer, and for
@@ -149,8 +161,9 @@ func (c *Client) PublishHead(ctx context.Context, h venti.Head) (PublishedHead, 
 
 // Roots calls fn for the score of each block that the owner claims and that looks like one of its roots, in any order,
 // each once: members know it by the first byte of a block, so that some may be other blocks. Only the member that holds
-// the first fragment of a block can tell. If some members do not answer, fn is called for what the others say, and the
-// error, which wraps venti.ErrUnavailable, says so. An error of fn ends it and is returned.
+// the first fragment of a block can tell. If some members do not answer, do not come to an end in minutes, or name more
+// than their share of what is told, fn is called for what the others say, and the error, which wraps
+// venti.ErrUnavailable, says so. An error of fn ends it and is returned.
 func (c *Client) Roots(ctx context.Context, o dhash.Owner, fn func(venti.Score) error) error {
 	return c.p.roots(ctx, c.p.peers, o, fn)
 }

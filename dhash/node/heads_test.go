@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"ventidhash/dhash/member"
 	"ventidhash/dhash/node"
 	"ventidhash/dhash/peer"
+	"ventidhash/dhash/placement"
 	"ventidhash/venti"
 	"ventidhash/venti/ventitest"
 )
@@ -120,34 +122,44 @@ func TestHandedOn(t *testing.T) {
 	}
 }
 
-// Of an owner of whom nothing is held here a head is taken only from whoever is close to its key, or shows the grant.
-func TestFarSender(t *testing.T) {
-	s := found(t, 2)
-	c := s.dial(0)
-	if _, err := c.Put(t.Context(), ventitest.Random(1, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	far, near, here := dhash.ID("far away"), s.folders[0].ID(), s.nodes[1].Handler()
-	for _, x := range []struct {
-		name    string
-		from    dhash.ID
-		owner   byte
-		granted bool
-		want    head.Verdict
-	}{
-		{"from afar", far, 2, false, head.NotMine},
-		{"from afar, granted", far, 2, true, head.New},
-		{"from afar, of an owner who has claims here", far, 1, false, head.New},
-		{"from close by", near, 3, false, head.New},
-		{"from this node", s.folders[1].ID(), 4, false, head.New},
-	} {
-		v, _, err := here.Heads(t.Context(), x.from, []venti.Head{signHead(x.owner, 1, x.name)}, []bool{x.granted})
-		if err != nil || v[0] != x.want {
-			t.Errorf("%s: %v, %v", x.name, v, err)
+// A member takes the heads of owners to whose keys it is close, whoever sends them, and no others, even if the grant is
+// shown.
+func TestNearOwner(t *testing.T) {
+	s := found(t, 1)
+	now := time.Now()
+	v := must(member.Invite(s.founder.Swarm, nil, s.founder.Founder, now, now.Add(time.Hour), 0, "test", nil))(t)
+	for i := range byte(2*(head.Keepers+head.Slack) - 1) {
+		key := owner(100 + i)
+		rec := member.Record{Sequence: 1, Chain: must(v.Accept(member.PublicOf(key), now, ""))(t), Info: member.Info{Name: fmt.Sprint(i),
+			Domain: fmt.Sprintf("site%d/host", i), Program: "test", Capacity: 1 << 30, Free: 1 << 30, State: member.Active}}
+		if err := rec.Sign(key, v.Swarm.Swarm(), now); err != nil {
+			t.Fatal(err)
 		}
+		if err := s.nodes[0].Learn(rec.Encode(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here, self := s.nodes[0].Handler(), s.folders[0].ID()
+	var near, far int
+	for i := range byte(99) {
+		want := head.New
+		by := s.nodes[0].Table().Closest(dhash.OwnerKey(ownerID(i)), head.Keepers+head.Slack)
+		if !slices.ContainsFunc(by, func(m placement.Member) bool { return m.ID == self }) {
+			want = head.NotMine
+			far++
+		} else {
+			near++
+		}
+		for n, granted := range []bool{false, true} {
+			h := signHead(i, uint64(1+n), "catalog")
+			v, _, err := here.Heads(t.Context(), dhash.ID("from afar"), []venti.Head{h}, []bool{granted})
+			if err != nil || v[0] != want {
+				t.Errorf("owner %d, granted %v: %v, %v; want %v", i, granted, v, err, want)
+			}
+		}
+	}
+	if near == 0 || far == 0 {
+		t.Errorf("it is near %d owners and far from %d", near, far)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"ventidhash/dhash/peer"
 	"ventidhash/dhash/placement"
 	"ventidhash/venti"
+	"ventidhash/venti/seal"
 )
 
 // isNear reports whether a member is close enough to an owner's key to take the owner's head, as this node knows the
@@ -24,26 +25,22 @@ func isNear(t *placement.Table, id dhash.ID, o dhash.Owner) bool {
 // lendsTo reports whether this member holds fragments for an owner.
 func (n *Node) lendsTo(o dhash.Owner) bool { return n.store.Owner(o).Fragments > 0 }
 
-// Heads implements peer.Handler. A stranger to an owner, with no grant, is believed that it keeps the owner's head if
-// it is one of those that should.
-func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head,
+// Heads implements peer.Handler. It takes the heads of owners to whose keys this member is close, whoever brings them:
+// whoever has one that should be here may be far away itself, because others have come, and has to get rid of it. See
+// package head for what bounds invented owners.
+func (h *holder) Heads(_ context.Context, _ dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head,
 	error) {
 	table, self := h.n.p.table(), h.n.cfg.Folder.ID()
 	verdicts := make([]head.Verdict, len(heads))
-	var mine, before []venti.Head
+	var mine []venti.Head
 	for i, hd := range heads {
-		o := dhash.Owner(hd.Owner)
-		if granted[i] && len(heads) == 1 {
-			before = h.n.heads.Of(o)
-		}
-		known := granted[i] || from == self || h.n.lendsTo(o) || isNear(table, from, o)
-		if known && isNear(table, self, o) {
+		if isNear(table, self, dhash.Owner(hd.Owner)) {
 			mine = append(mine, hd)
 		} else {
 			verdicts[i] = head.NotMine
 		}
 	}
-	taken, err := h.n.heads.Take(mine, time.Now())
+	taken, replaced, err := h.n.heads.Take(mine, time.Now())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,7 +50,7 @@ func (h *holder) Heads(_ context.Context, from dhash.ID, heads []venti.Head, gra
 		}
 	}
 	if len(heads) == 1 && granted[0] && verdicts[0] == head.New {
-		return verdicts, before, nil // who publishes hears what has given way: perhaps it has not seen that
+		return verdicts, replaced, nil // who publishes hears what has given way: perhaps it has not seen that
 	}
 	return verdicts, h.newer(heads), nil
 }
@@ -86,8 +83,7 @@ const (
 
 	// maxRoot is the length of the longest block that is taken for a root, in bytes. A root names what was walked, some
 	// paths; the leaves of files, of which there are many, are longer.
-	maxRoot     = 64 << 10
-	versionRoot = 2 // the first byte of a root block: venti/seal/FORMAT.md
+	maxRoot = 64 << 10
 )
 
 // Roots implements peer.Handler.
@@ -150,5 +146,5 @@ func (n *Node) isRoot(ctx context.Context, f fragstore.Held) (bool, error) {
 		return false, err
 	}
 	parsed, err := dhash.ParseFragment(b)
-	return err == nil && len(parsed.Payload) > 0 && parsed.Payload[0] == versionRoot, nil
+	return err == nil && len(parsed.Payload) > 0 && parsed.Payload[0] == seal.RootByte, nil
 }

@@ -89,9 +89,6 @@ type rootsJSON struct {
 	Missing string   `json:"missing,omitempty"`
 }
 
-// maxRootsTold is how many scores an answer has.
-const maxRootsTold = maxAnswer / 64
-
 // roots answers which blocks look like roots of an owner.
 func (c *control) roots(w http.ResponseWriter, r *http.Request) {
 	o, ok := ownerOf(w, r)
@@ -100,9 +97,6 @@ func (c *control) roots(w http.ResponseWriter, r *http.Request) {
 	}
 	var told rootsJSON
 	err := c.n.Roots(r.Context(), o, func(s venti.Score) error {
-		if len(told.Roots) == maxRootsTold {
-			return fmt.Errorf("the members name more than %d roots", maxRootsTold)
-		}
 		told.Roots = append(told.Roots, bytes.Clone(s[:]))
 		return nil
 	})

@@ -128,7 +128,8 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := f.setKeepsAt(n.cfg.Fragments); err != nil {
 		return err
 	}
-	n.heads, err = head.OpenShelf(head.ShelfConfig{File: filepath.Join(f.Dir, headsFile), Prefer: n.lendsTo, Log: n.log})
+	n.heads, err = head.OpenShelf(head.ShelfConfig{File: filepath.Join(f.Dir, headsFile), Prefer: n.lendsTo,
+		Self: f.ID(), Log: n.log})
 	if err != nil {
 		return err
 	}

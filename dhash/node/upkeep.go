@@ -290,8 +290,9 @@ func (u *upkeep) tend(ctx context.Context) {
 
 // leaving says how far a member is that is about to leave.
 func (u *upkeep) leaving() {
-	if left := u.n.store.Stats().Fragments; left > 0 {
-		u.log.Info("retiring", slog.Int64("fragments_left", left))
+	left, heads := u.n.store.Stats().Fragments, u.keeper.Left()
+	if left > 0 || heads > 0 {
+		u.log.Info("retiring", slog.Int64("fragments_left", left), slog.Int("heads_left", heads))
 	} else {
 		u.log.Info("retired: nothing is left here, and this node can be stopped for good")
 	}

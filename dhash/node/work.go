@@ -26,10 +26,11 @@ type Care struct {
 
 	Trash      int64  `json:"trash"` // fragments that nobody claims any more
 	TrashBytes int64  `json:"trash_bytes"`
-	Bad        int64  `json:"bad"`              // fragments known to be damaged
-	Retiring   bool   `json:"retiring"`         // this member is about to leave
-	Left       int64  `json:"left,omitempty"`   // of one that retires: fragments that others do not have yet
-	Paused     string `json:"paused,omitempty"` // why nothing is given up now
+	Bad        int64  `json:"bad"`                  // fragments known to be damaged
+	Retiring   bool   `json:"retiring"`             // this member is about to leave
+	Left       int64  `json:"left,omitempty"`       // of one that retires: fragments that others do not have yet
+	HeadsLeft  int    `json:"heads_left,omitempty"` // of one that retires: owners whose head most others lack that are to keep it
+	Paused     string `json:"paused,omitempty"`     // why nothing is given up now
 }
 
 // Swept sums up a round of the sweep.
@@ -93,7 +94,7 @@ func (u *upkeep) care() Care {
 		c.Swept = sweptOf(&last)
 	}
 	if c.Retiring {
-		c.Left = held.Fragments
+		c.Left, c.HeadsLeft = held.Fragments, u.keeper.Left()
 	}
 	return c
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/head"
 	"ventidhash/dhash/peer"
 	"ventidhash/venti"
 )
@@ -165,8 +166,8 @@ func TestChallengeLiars(t *testing.T) {
 	}
 }
 
-// TestChores has many challenges and reconciliations under way, of a disk that stands still. Few are at the disk, one of
-// each member, and gets pass.
+// TestChores has many challenges, reconciliations and heads under way, of a disk that stands still. Few are at the disk,
+// one of each member, and gets pass.
 func TestChores(t *testing.T) {
 	b := newHost(t)
 	let := make(chan struct{})
@@ -193,6 +194,9 @@ func TestChores(t *testing.T) {
 	}, onReconcile: func(_ context.Context, msg []byte) ([]byte, error) {
 		disk(msg[0])
 		return nil, nil
+	}, onHeads: func(_ context.Context, _ dhash.ID, heads []venti.Head, _ []bool) ([]head.Verdict, []venti.Head, error) {
+		disk(byte(heads[0].Sequence - 1))
+		return []head.Verdict{head.New}, nil, nil
 	}}, everybody())
 	var work sync.WaitGroup
 	for i := range byte(4) {
@@ -208,6 +212,11 @@ func TestChores(t *testing.T) {
 			})
 			work.Go(func() {
 				if _, err := c.Reconcile(soon(t), idOf(b), []byte{i}); err != nil {
+					t.Error(err)
+				}
+			})
+			work.Go(func() {
+				if _, _, err := c.Heads(soon(t), idOf(b), []venti.Head{signed(1, 1+uint64(i), 1)}); err != nil {
 					t.Error(err)
 				}
 			})

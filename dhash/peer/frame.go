@@ -16,8 +16,8 @@ import (
 const Protocol protocol.ID = "/vdh/fragment/1"
 
 const (
-	version  = 1  // the first byte of every message
-	headSize = 10 // version:1 kind:1 id:4 length:4
+	version    = 1  // the first byte of every message
+	headerSize = 10 // version:1 kind:1 id:4 length:4
 )
 
 // A kind says what a message is. An answer has the kind of its request with the top bit set, or is a refusal.
@@ -166,8 +166,8 @@ type header struct {
 	size int // of the body, in bytes
 }
 
-// parseHead reads a head and checks the size of the body against what the kind allows.
-func parseHead(b []byte) (header, error) {
+// parseHeader reads a header and checks the size of the body against what the kind allows.
+func parseHeader(b []byte) (header, error) {
 	if b[0] != version {
 		return header{}, fmt.Errorf("%w: version %d is not known to this program", errMalformed, b[0])
 	}
@@ -186,8 +186,8 @@ func parseHead(b []byte) (header, error) {
 	return h, nil
 }
 
-// appendHead appends the head of a message whose body will have size bytes.
-func appendHead(b []byte, k kind, id uint32, size int) []byte {
+// appendHeader appends the header of a message whose body will have size bytes.
+func appendHeader(b []byte, k kind, id uint32, size int) []byte {
 	b = append(b, version, byte(k))
 	b = binary.BigEndian.AppendUint32(b, id)
 	return binary.BigEndian.AppendUint32(b, uint32(size))

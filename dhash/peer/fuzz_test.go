@@ -74,7 +74,7 @@ func FuzzServer(f *testing.F) {
 	var all []byte
 	for _, v := range vectors(f) {
 		f.Add(v.data)
-		if h, err := parseHead(v.data); err == nil && h.kind < answer && v.expect != "malformed" {
+		if h, err := parseHeader(v.data); err == nil && h.kind < answer && v.expect != "malformed" {
 			all = append(all, v.data...)
 		}
 	}
@@ -95,11 +95,11 @@ func FuzzServer(f *testing.F) {
 		}
 		answers := int64(0)
 		for out := stream.out.Bytes(); len(out) > 0; answers++ {
-			h, err := parseHead(out)
+			h, err := parseHeader(out)
 			if err != nil || h.kind < answer {
-				t.Fatalf("an answer %x: %v", out[:headSize], err)
+				t.Fatalf("an answer %x: %v", out[:headerSize], err)
 			}
-			out = out[headSize+h.size:]
+			out = out[headerSize+h.size:]
 		}
 		if failed == nil && answers != s.requests.Load() {
 			t.Errorf("%d answers to %d requests", answers, s.requests.Load())

@@ -104,6 +104,17 @@ func decodeHead(d *venti.Decoder) venti.Head {
 	return h
 }
 
+// ownersOf returns whose the heads of a heads message say that they are. Nothing else of them is looked at.
+func ownersOf(b []byte) (owners []dhash.Owner, err error) {
+	d := venti.NewDecoder(b)
+	for d.Err() == nil && d.Len() > 0 {
+		if one := d.Fixed(venti.HeadSize); d.Err() == nil {
+			owners = append(owners, dhash.Owner(one[1:]))
+		}
+	}
+	return owners, finish(kHeads, d)
+}
+
 func parseHeads(b []byte) ([]venti.Head, error) {
 	d := venti.NewDecoder(b)
 	heads := make([]venti.Head, 0, d.Len()/venti.HeadSize)

@@ -8,32 +8,34 @@ import (
 	"ventidhash/venti"
 )
 
-// prepareHeads parses a heads message and returns what serves it. A member needs no grants, but the handler hears whose
-// were shown; the client of one needs them all.
+// prepareHeads looks at whose heads a message has, and returns what serves it. A member needs no grants, but the handler
+// hears whose were shown; the client of one needs them all. To check signatures is work, which waits for its turn.
 func (c *served) prepareHeads(ctx context.Context, h header, body []byte) (func(), error) {
-	heads, err := parseHeads(body)
+	owners, err := ownersOf(body)
 	if err != nil {
 		return nil, err
 	}
 	full := c.cfg.Full != nil && c.cfg.Full(c.id)
-	granted := make([]bool, len(heads))
-	for i := range heads {
-		if _, granted[i] = c.grants[dhash.Owner(heads[i].Owner)]; !granted[i] && !full {
+	granted := make([]bool, len(owners))
+	for i, o := range owners {
+		if _, granted[i] = c.grants[o]; !granted[i] && !full {
 			return nil, ErrNotGranted
 		}
 	}
 	return func() {
-		var out []byte
-		held, err := c.load(ctx, c.loads, int64(len(body)), func() (int64, error) {
+		c.chore(ctx, h, int64(len(body)), func() ([]byte, error) {
+			heads, err := parseHeads(body)
+			if err != nil {
+				c.drop(err)
+				return nil, err
+			}
 			verdicts, newer, err := c.handler.Heads(ctx, c.id, heads, granted)
 			if err == nil && (len(verdicts) != len(heads) || len(newer) > maxNewer) {
 				err = fmt.Errorf("%w: %d verdicts on %d heads, and %d others", venti.ErrUnavailable, len(verdicts), len(heads),
 					len(newer))
 			}
-			out = appendVerdicts(nil, verdicts, newer)
-			return int64(len(out)), err
+			return appendVerdicts(nil, verdicts, newer), err
 		})
-		c.reply(h, err, out, nil, held)
 	}, nil
 }
 

@@ -213,7 +213,7 @@ func (l *link) send(c *call, f *frame) error {
 	l.pinged = l.pinged || c.own
 	l.mu.Unlock()
 	body := f.head
-	f.head = appendHead(make([]byte, 0, headSize+len(body)), c.kind, c.id, len(body)+len(f.payload))
+	f.head = appendHeader(make([]byte, 0, headerSize+len(body)), c.kind, c.id, len(body)+len(f.payload))
 	f.head = append(f.head, body...)
 	if err := l.out.push(f); err != nil {
 		return l.lost()
@@ -302,11 +302,11 @@ func (l *link) forget(c *call, unsent bool) {
 // receive reads answers until the stream is lost.
 func (l *link) receive() error {
 	for {
-		var b [headSize]byte
+		var b [headerSize]byte
 		if _, err := io.ReadFull(l.in, b[:]); err != nil {
 			return fmt.Errorf("reading an answer: %w", err)
 		}
-		h, err := parseHead(b[:])
+		h, err := parseHeader(b[:])
 		if err != nil {
 			return err
 		}

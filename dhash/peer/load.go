@@ -61,7 +61,7 @@ func (c *served) challenge(ctx context.Context, h header, all []Challenge) {
 	c.chore(ctx, h, int64(len(all))*(2+dhash.MaxLeaf), func() ([]byte, error) { return c.prove(ctx, all) })
 }
 
-// chore serves a small message that can make a disk read much: one of a stream at a time and a few of all, in a queue of
+// chore serves a small message that can make a disk or the processor work much: one of a stream at a time and a few of all, in a queue of
 // their own, so that gets do not wait for them.
 func (c *served) chore(ctx context.Context, h header, guess int64, work func() ([]byte, error)) {
 	select {

@@ -191,6 +191,9 @@ func (s *sender) run() error {
 
 // gather returns when there is something to send that need not wait for more.
 func (s *sender) gather() {
+	if s.linger == 0 {
+		return
+	}
 	until := time.NewTimer(s.linger)
 	defer until.Stop()
 	for s.lingers() {

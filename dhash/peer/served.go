@@ -112,13 +112,13 @@ func (c *served) drop(cause error) {
 // drain refuses new requests, and tells the member so. The member then closes the stream when it has its answers.
 func (c *served) drain() {
 	c.busy.Store(true)
-	c.out.push(&frame{head: appendHead(nil, nClosing, 0, 0)})
+	c.out.push(&frame{head: appendHeader(nil, nClosing, 0, 0)})
 }
 
 // receive reads requests, and starts serving them, until the member closes the stream: then it returns io.EOF.
 func (c *served) receive(ctx context.Context) error {
 	for {
-		h, err := c.readHead()
+		h, err := c.readHeader()
 		if err != nil {
 			return err
 		}
@@ -146,8 +146,8 @@ func (c *served) receive(ctx context.Context) error {
 	}
 }
 
-// readHead reads the head of a request. Between requests a member may be silent for ever.
-func (c *served) readHead() (header, error) {
+// readHeader reads the header of a request. Between requests a member may be silent for ever.
+func (c *served) readHeader() (header, error) {
 	if !c.armed.IsZero() {
 		c.stream.SetReadDeadline(time.Time{})
 		c.armed = time.Time{}
@@ -156,11 +156,11 @@ func (c *served) readHead() (header, error) {
 		return header{}, err
 	}
 	c.begun = time.Now()
-	var b [headSize]byte
+	var b [headerSize]byte
 	if err := c.readFull(b[:]); err != nil {
 		return header{}, err
 	}
-	h, err := parseHead(b[:])
+	h, err := parseHeader(b[:])
 	if err == nil && h.kind >= answer {
 		err = fmt.Errorf("%w: %v in place of a request", errMalformed, h.kind)
 	}
@@ -281,7 +281,7 @@ func (c *served) reply(h header, err error, body, payload []byte, free func()) {
 	if err != nil {
 		k, body, payload = rRefusal, appendRefusal(nil, err), nil
 	}
-	f := &frame{head: appendHead(make([]byte, 0, headSize+len(body)), k, h.id, len(body)+len(payload)), payload: payload}
+	f := &frame{head: appendHeader(make([]byte, 0, headerSize+len(body)), k, h.id, len(body)+len(payload)), payload: payload}
 	f.head = append(f.head, body...)
 	f.done = func(error) {
 		if free != nil {

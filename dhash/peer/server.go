@@ -21,8 +21,8 @@ const (
 	maxParallel = 128 // requests of one stream that are served at once; more wait in the stream
 	maxStreams  = 2   // of one member: a member that was restarted comes again before its old stream is noticed to be dead
 	maxGrants   = 64  // owners that one stream may store for
-	maxLoads    = 16  // gets and haves of all streams that the handler works on at once
-	maxChores   = 2   // reconciliations and messages of challenges, likewise: they read much and send little
+	maxLoads    = 16  // gets, haves and findheads of all streams that the handler works on at once
+	maxChores   = 2   // reconciliations, heads, roots and messages of challenges, likewise: much work, and little to send
 	messageTime = 2 * time.Minute
 )
 
@@ -50,7 +50,7 @@ type Handler interface {
 	Divert(ctx context.Context, from dhash.ID, v Diversion) error
 
 	// Reconcile answers a message of a reconciliation, of 1 to MaxReconcile bytes, by one of at most MaxReconcile. From is
-	// a member. Few calls of it and of Challenge run at once, so that it must not wait for another member.
+	// a member. Few calls of it, Challenge, Heads and Roots run at once, so that none must wait for another member.
 	Reconcile(ctx context.Context, from dhash.ID, msg []byte) ([]byte, error)
 
 	// Copy stores f as Put does, with the claims of 1 to MaxClaims owners, in ascending order of their keys. From is a
@@ -67,8 +67,9 @@ type Handler interface {
 	Challenge(ctx context.Context, from dhash.ID, ch Challenge) (*dhash.Leaf, error)
 
 	// Heads decides about 1 to MaxHeads heads of owners, whose signatures are good, and returns a verdict for each, and the
-	// heads of these owners that are here and that the sender lacks, or that gave way, at most four of an owner. granted says whose grant was
-	// shown; of the others a member vouches for nothing but that the owner signed them. Those that are kept are durable.
+	// heads of these owners that are here and that the sender lacks, or that gave way, at most four of an owner. granted
+	// says whose grant was shown; of the others a member vouches for nothing but that the owner signed them. Those that
+	// are kept are durable. As of Reconcile, few calls run at once.
 	Heads(ctx context.Context, from dhash.ID, heads []venti.Head, granted []bool) ([]head.Verdict, []venti.Head, error)
 
 	// FindHeads returns, for each owner in order, the heads that are here: at most four, of one sequence, in ascending order
@@ -77,7 +78,7 @@ type Handler interface {
 
 	// Roots returns scores of blocks that the owner, whose grant was shown, claims and that look like roots, from a position
 	// on, in ascending order of positions, at most MaxRoots. It stops after a bounded time: next is where to go on, after
-	// from, or the zero Key if there are no more. Few calls of it, Reconcile and Challenge run at once.
+	// from, or the zero Key if there are no more. As of Reconcile, few calls run at once.
 	Roots(ctx context.Context, from dhash.ID, owner dhash.Owner, at dhash.Key) (scores []venti.Score, next dhash.Key, err error)
 }
 
@@ -122,8 +123,8 @@ type Server struct {
 	cfg     ServerConfig
 	puts    *budget       // bytes of puts whose answer is not out yet
 	answers *budget       // bytes of answers that are not out yet
-	loads   chan struct{} // an element for each get and have that the handler works on
-	chores  chan struct{} // an element for each reconciliation and message of challenges, likewise
+	loads   chan struct{} // an element for each of maxLoads that the handler works on
+	chores  chan struct{} // an element for each of maxChores, likewise
 	pool    pool
 	work    sync.WaitGroup // streams
 

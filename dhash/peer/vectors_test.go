@@ -62,14 +62,14 @@ func TestVectors(t *testing.T) {
 // decode reads one whole message, as client and server do, says what it means in the words of vectors.py, and encodes it
 // again. asked is how many scores or marks it answers.
 func decode(b []byte, asked int) (meaning string, again []byte, err error) {
-	h, err := parseHead(b)
+	h, err := parseHeader(b)
 	if err != nil {
 		return "", nil, err
 	}
-	if h.size != len(b)-headSize {
-		return "", nil, fmt.Errorf("the vector has %d bytes, its head says %d", len(b), headSize+h.size)
+	if h.size != len(b)-headerSize {
+		return "", nil, fmt.Errorf("the vector has %d bytes, its header says %d", len(b), headerSize+h.size)
 	}
-	shown, body, err := decodeBody(h.kind, b[headSize:], asked)
+	shown, body, err := decodeBody(h.kind, b[headerSize:], asked)
 	if err != nil {
 		return "", nil, err
 	}
@@ -77,7 +77,7 @@ func decode(b []byte, asked int) (meaning string, again []byte, err error) {
 	if shown != "" {
 		meaning += " " + shown
 	}
-	return meaning, append(appendHead(nil, h.kind, h.id, len(body)), body...), nil
+	return meaning, append(appendHeader(nil, h.kind, h.id, len(body)), body...), nil
 }
 
 func decodeBody(k kind, b []byte, asked int) (shown string, again []byte, err error) {
@@ -222,7 +222,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(v.data, uint16(v.asked))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, asked uint16) {
-		if len(b) < headSize {
+		if len(b) < headerSize {
 			return
 		}
 		_, again, err := decode(b, int(asked%(MaxHave+1)))

@@ -3,6 +3,8 @@ package sim_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -79,6 +81,43 @@ func TestHeads(t *testing.T) {
 	})
 }
 
+// A member that is not close to an owner any more, because many have come, hands the owner's head on to those that are,
+// and drops it: they take it from whoever has it.
+func TestHeadFromAfar(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("takes many seconds, and with the race detector a minute")
+	}
+	cfg := sim.Config{Members: head.Keepers + head.Slack + 4, Seed: 8, Upkeep: node.Upkeep{Sweep: 5 * time.Minute}}
+	run(t, cfg, func(t *testing.T, s *sim.Swarm) {
+		by := s.Node(0).Table().Closest(dhash.OwnerKey(s.Owner()), cfg.Members)
+		far := s.Member(by[len(by)-1].ID)
+		h := venti.SignHead(s.OwnerKey(), 1, venti.Score{1}, time.Now())
+		s.Leave(far)
+		if err := os.WriteFile(filepath.Join(s.Dir(far), "heads"), h.Append(nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Restart(far)
+		s.Settle()
+		if n := s.Node(far).Status().Care.Heads; n != 1 {
+			t.Fatalf("the member has the heads of %d owners", n)
+		}
+		time.Sleep(5 * time.Minute)
+		asks := s.Member(by[0].ID)
+		if f := find(t, s, asks, time.Second); !slices.Equal(f.Heads, []venti.Head{h}) || f.Kept != head.Keepers || f.Agree != f.Kept {
+			t.Errorf("%+v", f)
+		}
+		for i, m := range by {
+			want := 0
+			if i < head.Keepers {
+				want = 1
+			}
+			if n := s.Node(s.Member(m.ID)).Status().Care.Heads; n != want {
+				t.Errorf("the member that is number %d from the owner has the heads of %d owners", i, n)
+			}
+		}
+	})
+}
+
 // shower is a member that shows what it likes of heads.
 type shower struct {
 	liar
@@ -133,6 +172,9 @@ func TestHeadOutlivesMembers(t *testing.T) {
 			if i%2 == 0 {
 				s.Retire(i) // what it has, it hands on
 				time.Sleep(time.Minute)
+				if care := s.Node(i).Status().Care; care.Heads != 1 || care.HeadsLeft != 0 {
+					t.Errorf("member %d retires: %+v", i, care)
+				}
 			}
 			time.Sleep(5 * time.Minute)
 			s.Leave(i)
