@@ -21,9 +21,10 @@ type Config struct {
 	Owner *Owner
 	Heads Heads // where other machines of the owner leave their heads, and find this one's; nil if there are none
 
-	// Vet is asked about each snapshot that an earlier change put on the list here, and that is on no list elsewhere,
-	// before it is published: another machine, which did not know of it, may have let go of blocks that it needs. list is
-	// what there is now. After an error nothing is published. May be nil.
+	// Vet is asked about each snapshot that an earlier change put on the list here, and that is on no list elsewhere, or
+	// was not known to be published when it had been handed out, before it is published: another machine, which did not know
+	// of it, may have let go of blocks that it needs. list is what there is now. After an error nothing is published. May be
+	// nil.
 	Vet func(ctx context.Context, s snapshot.Snapshot, list []snapshot.Snapshot) error
 }
 

@@ -114,31 +114,38 @@ func (s *settling) take(ctx context.Context, heads []venti.Head) (err error) {
 	return err
 }
 
-// vet has those snapshots looked at that are on the list and on none of the lists elsewhere, but for those of the change,
-// about which whoever makes it knows. If nobody has any list, nobody has pruned by one.
+// elsewhere reports whether a snapshot is on the list of one of the heads.
+func (s *settling) elsewhere(found []venti.Head, score venti.Score) bool {
+	return slices.ContainsFunc(found, func(h venti.Head) bool { return s.taken[h].has[score] })
+}
+
+// vet has those snapshots looked at that are on the list and are noted, or are on none of the lists elsewhere, but for those
+// of the change, about which whoever makes it knows. If nobody has any list, nobody has pruned by one.
 func (s *settling) vet(ctx context.Context, found []venti.Head) error {
 	if s.c.cfg.Vet == nil || len(found) == 0 {
 		return nil
 	}
 	for i := range s.list.Snapshots {
 		l := &s.list.Snapshots[i]
-		elsewhere := func(h venti.Head) bool { return s.taken[h].has[l.Score] }
-		if l.Stamp == s.stamp || slices.ContainsFunc(found, elsewhere) {
+		if l.Stamp == s.stamp || !s.unpublished[l.Score] && s.elsewhere(found, l.Score) {
 			continue
 		}
 		if err := s.c.cfg.Vet(ctx, l.Snapshot, s.list.snapshots()); err != nil {
-			return fmt.Errorf("snapshot %s is not on the list elsewhere yet: %w", l.Score.Short(), err)
+			return fmt.Errorf("snapshot %s is not published yet: %w", l.Score.Short(), err)
 		}
 	}
 	return nil
 }
 
-// publish hands the head in place out. It reports whether the list has to be written once more, because others were
-// quicker. Even if too few keep the head it may have replaced another one there, which nobody shows again: what that one
-// leads to is taken in, too.
-func (s *settling) publish(ctx context.Context) (more bool, err error) {
+// publish hands the head in place out, having noted what nobody else is known to have. It reports whether the list has to be
+// written once more, because others were quicker. Even if too few keep the head it may have replaced another one there,
+// which nobody shows again: what that one leads to is taken in, too.
+func (s *settling) publish(ctx context.Context, found []venti.Head) (more bool, err error) {
 	if s.head.Sequence == 0 {
 		return false, nil
+	}
+	if err := s.doubt(found); err != nil {
+		return false, err
 	}
 	headCtx, cancel := context.WithTimeout(ctx, headTime)
 	defer cancel()
@@ -153,7 +160,7 @@ func (s *settling) publish(ctx context.Context) (more bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("publishing the head: %w", err)
 	}
-	return false, nil
+	return false, s.sure()
 }
 
 // pause waits for a random time, so that of two machines that got into each other's way one is first.

@@ -41,12 +41,14 @@ func (c *Catalog) change(ctx context.Context, edit editor) error { return c.sett
 //
 //  1. Take in the lists of the heads that are found elsewhere.
 //  2. Change the list. What is new in it, and what is forgotten, gets a stamp that is higher than all that were seen.
-//  3. Have those snapshots looked at that are on the list here, and not elsewhere, since an earlier change (Config.Vet).
+//  3. Have those snapshots looked at that are on the list here since an earlier change, and not elsewhere, or were not
+//     published when a head with them was handed out (Config.Vet).
 //  4. Write the list, then the head in the folder.
-//  5. Publish the head, unless step 1 or 3 failed: nothing that was not taken in may be replaced. One that was found need
-//     not be published if enough keep it. One that few keep was published by a machine that was cut off, this one perhaps;
-//     as long as it stays so, whoever does not ask those few finds an older list. (A reader writes back what it has read:
-//     H. Attiya, A. Bar-Noy, D. Dolev, Sharing Memory Robustly in Message-Passing Systems, 1995.)
+//  5. Publish the head, unless step 1 or 3 failed: nothing that was not taken in may be replaced. What on the list nobody
+//     else is known to have is noted before, until this has succeeded. A head that was found need not be published if
+//     enough keep it, and nothing is noted. One that few keep was published by a machine that was cut off, this one
+//     perhaps; as long as it stays so, whoever does not ask those few finds an older list. (A reader writes back what it
+//     has read: H. Attiya, A. Bar-Noy, D. Dolev, Sharing Memory Robustly in Message-Passing Systems, 1995.)
 //  6. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
 //     for the change: that has its stamp, and is a part of the list. Where step 1 failed and step 4 took long, go through
 //     it again, too: the store was waited for, and who did not answer then may answer now. Nothing else that fails is
@@ -72,6 +74,7 @@ func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err erro
 			s.b.tidy()
 		}
 	}()
+	s.unpublished, s.note, s.unread = c.loadUnpublished()
 	var last error // why there was another round; nil if others were quicker
 	for round := range maxRounds {
 		more, err := s.round(ctx, edit, again)
@@ -117,6 +120,10 @@ type settling struct {
 	wrote bool // the head in place is another one than in the beginning
 
 	taken map[venti.Head]taken // the heads whose lists are a part of this one
+
+	unpublished map[venti.Score]bool // the snapshots that are noted as that
+	note        []byte               // in the folder; nil if there is none
+	unread      error                // the note, why
 }
 
 // taken says what was on the list of a head that was taken in; without a sum, it is lost.
@@ -173,7 +180,7 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 	if err != nil {
 		return false, err
 	}
-	apart := unfound
+	apart := errors.Join(unfound, s.unread)
 	if apart == nil {
 		apart = s.vet(ctx, found)
 	}
@@ -187,8 +194,8 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 			return true, unfound
 		}
 	}
-	if apart == nil && (again || !kept || !slices.Contains(found, s.head)) {
-		more, apart = s.publish(ctx)
+	if apart == nil && (again || !kept || len(s.unpublished) > 0 || !slices.Contains(found, s.head)) {
+		more, apart = s.publish(ctx, found)
 	}
 	if apart != nil {
 		return false, &UnpublishedError{s.head, apart}

@@ -292,3 +292,35 @@ with open("stream.txt", "w") as f:
         ("machine, bytes after the end", stream(setup(www) + b"\0")),
     ]:
         case(f, case=name, stream=x, expect="corrupt")
+
+
+# --- unpublished.txt
+
+def unpublished(*scores, version=1):
+    b = bytes([version]) + b"".join(scores)
+    return b + hashlib.sha256(b).digest()
+
+
+with open("unpublished.txt", "w") as f:
+    one, two, last = bytes(31) + b"\1", b"\1" + bytes(31), b"\xff" * 32
+    for name, x, scores in [
+        ("one", unpublished(two), [two]),
+        ("three", unpublished(one, two, last), [one, two, last]),
+    ]:
+        case(f, case=name, note=x, scores=" ".join(s.hex() for s in scores), expect="ok")
+    for name, x in [
+        ("nothing", b""),
+        ("no score", unpublished()),
+        ("no sum", b"\1" + two),
+        ("version 0", unpublished(two, version=0)),
+        ("version 2", unpublished(two, version=2)),
+        ("out of order", unpublished(two, one)),
+        ("twice", unpublished(two, two)),
+        ("the zero score", unpublished(bytes(32), two)),
+        ("half a score", unpublished(one, two[:16])),
+        ("cut", unpublished(one, two)[:-1]),
+        ("bytes after the end", unpublished(one, two) + b"\0"),
+        ("changed", flip(unpublished(one, two), 7)),
+        ("another sum", flip(unpublished(one, two), 96)),
+    ]:
+        case(f, case=name, note=x, expect="corrupt")
