@@ -119,6 +119,17 @@ func (s *settling) elsewhere(found []venti.Head, score venti.Score) bool {
 	return slices.ContainsFunc(found, func(h venti.Head) bool { return s.taken[h].has[score] })
 }
 
+// forgotten reports whether a snapshot has left the list since the change.
+func (s *settling) forgotten() bool {
+	now := s.list.scores()
+	for score := range s.known {
+		if !now[score] {
+			return true
+		}
+	}
+	return false
+}
+
 // vet has those snapshots looked at that are on the list and are noted, or are on none of the lists elsewhere, but for those
 // of the change, about which whoever makes it knows. If nobody has any list, nobody has pruned by one.
 func (s *settling) vet(ctx context.Context, found []venti.Head) error {

@@ -188,6 +188,15 @@ func (l *List) snapshots() []snapshot.Snapshot {
 	return out
 }
 
+// scores returns those of the snapshots.
+func (l *List) scores() map[venti.Score]bool {
+	out := make(map[venti.Score]bool, len(l.Snapshots))
+	for i := range l.Snapshots {
+		out[l.Snapshots[i].Score] = true
+	}
+	return out
+}
+
 // replace makes want the snapshots of l: what differs from what was there gets the stamp, what is missing is forgotten.
 func (l *List) replace(want []snapshot.Snapshot, stamp uint64, now time.Time) error {
 	before := make(map[venti.Score]Listed, len(l.Snapshots))

@@ -136,6 +136,26 @@ func TestChangeIsNotVettedInALaterRound(t *testing.T) {
 	wantList(t, mustOpen(t, b), snaps(3))
 }
 
+// It is where the other machine has forgotten something that the change may build on.
+func TestChangeIsVettedAfterOthersHaveForgotten(t *testing.T) {
+	a, b, at := twoMachines(t)
+	must(t, mustOpen(t, b).Add(t.Context(), snap(0)))
+	a.Heads = &between{at, func() { must(t, mustOpen(t, b).Remove(t.Context(), snap(0).Score)) }}
+	var vetted []venti.Score
+	a.Vet = func(_ context.Context, s snapshot.Snapshot, list []snapshot.Snapshot) error {
+		if vetted = append(vetted, s.Score); len(list) != 1 {
+			t.Errorf("vetted with a list of %d", len(list))
+		}
+		return nil
+	}
+	must(t, mustOpen(t, a).Add(t.Context(), snap(2)))
+	if len(vetted) != 1 || vetted[0] != snap(2).Score {
+		t.Errorf("%d snapshots were vetted, not that of the change", len(vetted))
+	}
+	must(t, mustOpen(t, b).Refresh(t.Context()))
+	wantList(t, mustOpen(t, b), []snapshot.Snapshot{snap(2)})
+}
+
 // Without Heads nobody can have agreed.
 func TestRepublishAlone(t *testing.T) {
 	cfg, _ := newConfig(t)

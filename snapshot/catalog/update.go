@@ -50,9 +50,10 @@ func (c *Catalog) change(ctx context.Context, edit editor) error { return c.sett
 //     perhaps; as long as it stays so, whoever does not ask those few finds an older list. (A reader writes back what it
 //     has read: H. Attiya, A. Bar-Noy, D. Dolev, Sharing Memory Robustly in Message-Passing Systems, 1995.)
 //  6. Where another machine was quicker, take in what it wrote, wait for a random time, and go through this again, but
-//     for the change: that has its stamp, and is a part of the list. Where step 1 failed and step 4 took long, go through
-//     it again, too: the store was waited for, and who did not answer then may answer now. Nothing else that fails is
-//     tried again, for the lock is held.
+//     for the change: that has its stamp, and is a part of the list. If the other one has forgotten a snapshot, on which
+//     the change may build, what is new is looked at in step 3 as well. Where step 1 failed and step 4 took long, go
+//     through it again, too: the store was waited for, and who did not answer then may answer now. Nothing else that fails
+//     is tried again, for the lock is held.
 func (c *Catalog) settle(ctx context.Context, edit editor, again bool) (err error) {
 	if c.cfg.Store == nil {
 		return errors.New("catalog: without a store it cannot be changed")
@@ -114,8 +115,9 @@ type settling struct {
 	damaged *HeadError   // of the head in place; nil if it is not
 	leave   func() error // gives the lock back
 
-	above uint64 // what is written gets a higher number, too
-	stamp uint64 // of the change, while whoever makes it knows about its snapshots; 0 if there is none
+	above uint64               // what is written gets a higher number, too
+	stamp uint64               // of the change, while whoever makes it knows about its snapshots; 0 if there is none
+	known map[venti.Score]bool // the snapshots that were on the list when it was made
 
 	wrote bool // the head in place is another one than in the beginning
 
@@ -134,11 +136,7 @@ type taken struct {
 
 // takenOf returns what is noted of a list; stream is its encoding.
 func takenOf(l *List, stream []byte) taken {
-	t := taken{venti.Sum(stream), make(map[venti.Score]bool, len(l.Snapshots))}
-	for i := range l.Snapshots {
-		t.has[l.Snapshots[i].Score] = true
-	}
-	return t
+	return taken{venti.Sum(stream), l.scores()}
 }
 
 // begin reads the head in place and its list. What it returns is good even with an error, which says what is missing.
@@ -176,9 +174,13 @@ func (s *settling) round(ctx context.Context, edit editor, again bool) (more boo
 		s.stamp = next
 		err = edit(&s.list, next, now)
 		s.list.expire(now) // by a change only: else whoever reads a list would have another one
+		s.known = s.list.scores()
 	}
 	if err != nil {
 		return false, err
+	}
+	if s.forgotten() {
+		s.stamp = 0
 	}
 	apart := errors.Join(unfound, s.unread)
 	if apart == nil {
