@@ -25,14 +25,16 @@
 // does not know, and publishes its own in the end. It never publishes one without having taken in what it found; where that
 // could not be read, or nobody answered, the list here is changed all the same, and UnpublishedError says so. A head that
 // is found, and that few keep, is published again by whoever finds it, so that what one machine has seen the next one sees.
+// What was handed out is noted in the folder until it is known to be published, and is looked at before it is handed out once
+// more (Config.Vet), for what it builds on may have been forgotten by who did not see it.
 // If another machine was quicker, both lists are merged, under a head above both. What two machines do within seconds may
 // so take a few rounds; what one did alone in the meantime waits in its folder, and comes along with its next change.
 //
 // # The folder
 //
-// The folder of a catalog holds head, head.1, lock and blocks. A lock on the file lock makes writers take turns, in one
-// process or in several; readers take none. The folder blocks is a copy of the blocks of the list, verified by score
-// when read, so that listing asks no store; it can be thrown away.
+// The folder of a catalog holds head, head.1, lock and blocks, and at times unpublished. A lock on the file lock makes
+// writers take turns, in one process or in several; readers take none. The folder blocks is a copy of the blocks of the
+// list, verified by score when read, so that listing asks no store; it can be thrown away.
 //
 // A damaged or vanished head is never replaced by head.1 on the program's own account, because snapshots made since
 // would drop out of the list, and be forgotten by the next prune. The error names the file and the way out, Recover.

@@ -81,11 +81,22 @@
 // Whoever forgets P while S is being published meets the writer of S at the members that keep the head: one of the two is
 // second, takes in what the other one wrote, and looks at its own case again.
 //
-// Two cases are left, each of which takes a head that reached only a few members before its writer was cut off. Such a head
-// may be found again by its writer after another machine has forgotten P and let go of its blocks: S counts as published
-// then, and is not looked at. And one with a higher number, by a writer that had not seen S, may replace the head that
-// lists S at all members, so that others do not know of S until its writer's next command. What is let go in either case is
-// what nothing but P and S needs, and can be put back for the 30 days that it lies in the trash.
+// Published means by the writer of S, and to most of those members. A head that reached only a few before its writer was cut
+// off may be found again, by its writer or by another machine, which then publishes S, after a third one has forgotten P
+// and let go of its blocks. Its writer has S noted (the file unpublished of package catalog), and looks at it as at one that
+// is published late, until a head of its own with S is known to be published. Until it does, or if the note was lost with
+// its disk, S may be on the list and not be whole.
+//
+// One case is left. Members keep the head of the highest number, and what it has replaced nobody shows again. A writer that
+// is told what its head replaced takes that in. But one that was cut off before it was told, having seen neither S nor that
+// P was forgotten, may leave a head at some members, which hand it on to the others; its number is higher than that of a head
+// which most of them keep if it has made several changes on its own. Then others do not know what the replaced head said
+// until the next command of whoever wrote that. If it said that S is there, they may forget P, and let go of what S needs;
+// its writer finds S on no list, looks at it, and puts again what lies in the trash, for 30 days. If it said that P was
+// forgotten, they may build on P, whose blocks are let go of meanwhile; nobody looks at what they built, which is not whole
+// after those 30 days. To close this, members would have to keep and show the heads that others replaced, which they and
+// their peers take for an error now, and each machine to note which of these it has taken in, so as not to read old lists
+// with each command.
 //
 // # What the caller has to know
 //
