@@ -34,6 +34,8 @@ type Known struct {
 	runs    []*knownRun
 	fresh   map[tree.Hash]place
 	present map[venti.Score]bool
+	asking  map[venti.Score]chan struct{} // closed when present has the answer
+	ahead   int                           // how many shared blocks are asked for the next time
 	sizes   map[venti.Score]uint32
 }
 
@@ -86,8 +88,9 @@ func (k *Known) Close() {
 
 // begin prepares for a run over store.
 func (k *Known) begin(store venti.Store, left vac.Shares, dry bool) {
-	k.store, k.left, k.dry = store, left, dry
+	k.store, k.left, k.dry, k.ahead = store, left, dry, 1
 	k.fresh, k.present, k.sizes = map[tree.Hash]place{}, map[venti.Score]bool{}, map[venti.Score]uint32{}
+	k.asking = map[venti.Score]chan struct{}{}
 }
 
 // end writes what the run added. Call it when the blocks are in the store.
@@ -128,19 +131,76 @@ func (k *Known) slice(ctx context.Context, h tree.Hash, size int) (place, bool) 
 	for i := 0; !ok && i < len(k.runs); i++ {
 		p, ok = k.runs[i].find(h)
 	}
-	if !ok || int(p.size) != size || sparse(k.left, p.ref.Score) {
+	if !ok || int(p.size) != size || sparse(k.left, p.ref.Score) || !k.has(ctx, p.ref.Score) {
 		return place{}, false
 	}
-	has, asked := k.present[p.ref.Score]
-	if !asked {
-		answer, err := k.store.Has(ctx, []venti.Score{p.ref.Score})
-		has = err == nil && answer[0]
-		k.present[p.ref.Score] = has
-	}
-	if has && p.block != p.size {
+	if p.block != p.size {
 		k.sizes[p.ref.Score] = p.block
 	}
-	return p, has
+	return p, true
+}
+
+// has reports whether the store has a block, for which it is asked once in a run. mu is held, but not while the store is
+// asked, which takes a swarm tens of milliseconds.
+func (k *Known) has(ctx context.Context, score venti.Score) bool {
+	for {
+		if has, asked := k.present[score]; asked {
+			return has
+		}
+		told := k.asking[score]
+		if told == nil {
+			k.ask(ctx, score)
+			continue
+		}
+		k.mu.Unlock()
+		select {
+		case <-told:
+		case <-ctx.Done():
+		}
+		k.mu.Lock()
+		if ctx.Err() != nil {
+			return false
+		}
+	}
+}
+
+// askMax is how many blocks the store is asked for at once.
+const askMax = 256
+
+// ask asks the store whether it has a block, and each time for twice as many of the shared blocks of the parent too: where
+// all files were touched it has all answers after a few times, and where few were it asks for few. mu is held, but not
+// meanwhile.
+func (k *Known) ask(ctx context.Context, score venti.Score) {
+	told := make(chan struct{})
+	defer close(told)
+	scores := []venti.Score{score}
+	if _, shared := k.left[score]; shared {
+		for other := range k.left {
+			if len(scores) >= k.ahead {
+				break
+			}
+			if _, asked := k.present[other]; !asked && k.asking[other] == nil && other != score {
+				scores = append(scores, other)
+			}
+		}
+		k.ahead = min(2*k.ahead, askMax)
+	}
+	for _, s := range scores {
+		k.asking[s] = told
+	}
+	k.mu.Unlock()
+	answer, err := k.store.Has(ctx, scores)
+	if err != nil && len(scores) > 1 { // perhaps because of another one
+		answer, err = k.store.Has(ctx, scores[:1])
+	}
+	k.mu.Lock()
+	for _, s := range scores {
+		delete(k.asking, s)
+	}
+	k.present[score] = err == nil && answer[0]
+	for i, has := range answer {
+		k.present[scores[i]] = has
+	}
 }
 
 // add remembers where a content is.
