@@ -170,7 +170,7 @@ func (c *HostConfig) options() ([]libp2p.Option, error) {
 	options := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.Transport(tcp.NewTCPTransport, tcpOptions...),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.Security(libp2ptls.ID, newSecure),
 		libp2p.ConnectionManager(conns),
 		libp2p.ResourceManager(resources),
 		libp2p.WithDialTimeout(dialTimeout),

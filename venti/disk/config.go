@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,8 +13,9 @@ type Config struct {
 	// Dir is the store's folder. Open makes it, or takes an empty one.
 	Dir string
 
-	// SegmentSize is the size of an arena's segments in bytes. Zero means 64 MiB, the bound is 1 GiB. It may differ
-	// from one Open to the next.
+	// SegmentSize is the size of an arena's segments in bytes. Zero means 128 MiB, the bound is 1 GiB. It may differ
+	// from one Open to the next. Each segment costs half a cluster of the disk, and a look at every Open; to reclaim what
+	// is dead in one takes room for the rest of it.
 	SegmentSize int64
 
 	// Reserve is how many bytes are left free on the disk: Put fails before it is full. Zero means 32 MiB, or 1/16 of
@@ -45,6 +47,9 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// segmentSize returns SegmentSize, or what zero means.
+func (c Config) segmentSize() int64 { return cmp.Or(c.SegmentSize, 128<<20) }
 
 func (c Config) wait() time.Duration {
 	if c.Wait > 0 {

@@ -33,7 +33,7 @@ type core struct {
 // openCore opens arenas and index and makes the index say all that the arenas hold.
 func openCore(ctx context.Context, cfg Config, storeID string, floor uint64) (*core, error) {
 	a, err := arena.Open(arena.Config{
-		Dir: filepath.Join(cfg.Dir, "arenas"), SegmentSize: cfg.SegmentSize, ReadOnly: cfg.readOnly, Log: cfg.Log,
+		Dir: filepath.Join(cfg.Dir, "arenas"), SegmentSize: cfg.segmentSize(), ReadOnly: cfg.readOnly, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, err
