@@ -93,10 +93,11 @@ func (g *Gateway) begin(ctx context.Context, s venti.Score, block []byte, vital 
 		return nil // everybody has it
 	}
 	table := g.cfg.Table()
-	if table.Len() == 0 {
-		return fmt.Errorf("%w: no member of the swarm is known", venti.ErrUnavailable)
+	members, err := g.members(table)
+	if err != nil {
+		return err
 	}
-	code := g.cfg.Code(table.Len(), vital)
+	code := g.cfg.Code(members, vital)
 	size := int64(codec.BufferSize(code, len(block)))
 	if done, err := g.known(s); done || err != nil {
 		return err

@@ -3,11 +3,13 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/placement"
 	"ventidhash/venti"
 )
 
@@ -94,6 +96,21 @@ func (g *Gateway) swarmOf(members int) int {
 
 // usual returns the code of blocks that are not vital in the swarm as it was at its largest.
 func (g *Gateway) usual() dhash.Code { return g.cfg.Code(max(1, g.swarmOf(0)), false) }
+
+// members returns for how many members a block is to be coded. In an outage those count that there were: if it is long they
+// are taken for gone one after the other, and are back all the same.
+func (g *Gateway) members(table *placement.Table) (int, error) {
+	n := table.Len()
+	switch {
+	case n == 0:
+		return 0, fmt.Errorf("%w: no member of the swarm is known", venti.ErrUnavailable)
+	case n < g.usual().Need:
+		return 0, fmt.Errorf("%w: %d of the %d members that there were are left", venti.ErrUnavailable, n, g.swarmOf(n))
+	case g.outage.on.Load():
+		n = g.swarmOf(n)
+	}
+	return n, nil
+}
 
 // goesOn reports whether anything can still come of a block.
 func (g *Gateway) goesOn(ctx context.Context) bool {

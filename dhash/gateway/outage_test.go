@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -187,35 +188,54 @@ func TestOutageEndsSlowly(t *testing.T) {
 	})
 }
 
-// TestLongOutage holds that a swarm whose members are all taken for gone is not taken for one of a single member when the
-// first of them is back.
+// TestLongOutage holds that a swarm whose members are taken for gone one after the other, all or all but a few, is not taken
+// for one of so few: neither meanwhile, nor when the first of them is back.
 func TestLongOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		swarm := newFakeSwarm(20)
-		var known atomic.Int64
-		known.Store(20)
-		g := swarm.open(t, waits, func(c *gateway.Config) {
-			c.Table = func() *placement.Table {
-				part := newFakeSwarm(int(known.Load()))
-				return part.table()
-			}
-		})
-		mustPut(t, g, ventitest.Random(1, 50_000))
-		swarm.set(gone, swarm.ids...)
-		known.Store(0)
-		go func() {
-			time.Sleep(30 * time.Minute)
-			for i, id := range swarm.ids {
-				time.Sleep(3 * time.Second)
-				swarm.set(good, id)
-				known.Store(int64(i + 1))
-			}
-		}()
-		mustPut(t, g, ventitest.Random(2, 50_000))
-		if rep := g.Report(); rep.Blocks != 2 || rep.Below != 0 || rep.Fragments != 40 {
-			t.Errorf("%+v", rep)
+	for left := range 4 {
+		for name, idle := range map[string]time.Duration{"busy": 0, "idle": 25 * time.Minute} {
+			t.Run(fmt.Sprintf("%d left/%s", left, name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { longOutage(t, left, idle) })
+			})
 		}
+	}
+}
+
+// longOutage puts blocks from some time after the members went away, for an hour.
+func longOutage(t *testing.T, left int, idle time.Duration) {
+	swarm := newFakeSwarm(20)
+	var known atomic.Int64
+	known.Store(20)
+	g := swarm.open(t, waits, func(c *gateway.Config) {
+		c.Table = func() *placement.Table { return newFakeSwarm(int(known.Load())).table() }
 	})
+	mustPut(t, g, ventitest.Random(1, 50_000))
+	swarm.set(gone, swarm.ids[left:]...)
+	go func() {
+		time.Sleep(10 * time.Minute)
+		for i := 19; i >= left; i-- {
+			time.Sleep(3 * time.Second)
+			known.Store(int64(i))
+		}
+		time.Sleep(20 * time.Minute)
+		for i := left; i < 20; i++ {
+			time.Sleep(3 * time.Second)
+			swarm.set(good, swarm.ids[i])
+			known.Store(int64(i + 1))
+		}
+	}()
+	time.Sleep(idle)
+	for seed := range uint64(1200) {
+		if _, err := g.Put(t.Context(), ventitest.Random(2+seed, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+	}
+	if err := g.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if rep := g.Report(); rep.Blocks != 1201 || rep.Below != 0 || rep.Fragments != 1201*20 {
+		t.Errorf("%+v", rep)
+	}
 }
 
 // TestOutageIsBounded holds that waiting ends: with the time given, with the context, and with the gateway.
