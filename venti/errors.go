@@ -7,7 +7,7 @@ var (
 	ErrNotFound = errors.New("block not found")
 
 	// ErrUnavailable says that a block could not be had now; it may exist, and a later try may work.
-	ErrUnavailable = errors.New("block unavailable now")
+	ErrUnavailable = errors.New("unavailable now")
 
 	// ErrCorrupt says that bytes are there and are not what they should be.
 	ErrCorrupt = errors.New("block corrupt")
