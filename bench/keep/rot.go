@@ -14,9 +14,9 @@ import (
 	"ventidhash/dhash/sim/procs"
 )
 
-// rotEvery is how many bytes of segments have a bit flip in each round; a segment has one at least. Of fragments of 128 KiB a
-// fifth is hit.
-const rotEvery = 512 << 10
+// rotEvery is how many bytes of a member's segments have a bit flip in each round. Of fragments of 128 KiB an eighth is hit:
+// that a block of 8 of 20 loses 13 of them at once, which nothing could repair, has a chance of one in ten million.
+const rotEvery = 1 << 20
 
 // rot flips bits anywhere in the members' segments, round after round; each time all is scrubbed, swept and repaired.
 func (b *bench) rot(ctx context.Context) (err error) {
@@ -41,6 +41,9 @@ func (b *bench) rot(ctx context.Context) (err error) {
 			if _, err := p.swarm.Work(ctx, i, node.WorkScrub); err != nil {
 				return fmt.Errorf("scrub of member %d: %w", i, err)
 			}
+		}
+		if err := p.sweep(ctx); err != nil {
+			return err
 		}
 		s, err := p.safety(ctx)
 		if err != nil {
@@ -77,26 +80,27 @@ func flip(dir string, dice *rand.Rand) (flipped int, err error) {
 	if err != nil || len(files) == 0 {
 		return 0, errors.Join(err, fmt.Errorf("there are no segments in %s", dir))
 	}
+	next := dice.Int64N(rotEvery) // how far from here on the next one is, across segments
 	for _, name := range files {
 		f, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
 			return flipped, err
 		}
 		info, err := f.Stat()
-		for at := int64(0); err == nil && at < info.Size(); at += rotEvery {
-			where := dice.Int64N(info.Size())
+		for ; err == nil && next < info.Size(); next += 1 + dice.Int64N(2*rotEvery) {
 			var b [1]byte
-			if _, err = f.ReadAt(b[:], where); err != nil {
+			if _, err = f.ReadAt(b[:], next); err != nil {
 				break
 			}
 			b[0] ^= 1 << dice.IntN(8)
-			if _, err = f.WriteAt(b[:], where); err == nil {
+			if _, err = f.WriteAt(b[:], next); err == nil {
 				flipped++
 			}
 		}
 		if err := errors.Join(err, f.Close()); err != nil {
 			return flipped, err
 		}
+		next -= info.Size()
 	}
 	return flipped, nil
 }
