@@ -25,7 +25,7 @@ const (
 
 // patiently makes a verb wait for a swarm that is out of reach, for as long as a flag says. Other verbs fail soon.
 func (a *app) patiently(cmd *cobra.Command) *cobra.Command {
-	patience := cmd.Flags().Duration("patience", defaultPatience, "swarm: wait so long when it is out of reach; 0 fails at once")
+	patience := cmd.Flags().Duration("patience", defaultPatience, "swarm: wait so long when it is out of reach; 0 fails soon")
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, argv []string) error {
 		a.patience = *patience
@@ -47,10 +47,7 @@ func (a *app) checkPatience() error {
 
 // tellDialling says from time to time that the swarm is waited for which this machine is about to join, until stop is called.
 func (a *app) tellDialling() (stop func()) {
-	if a.patience == 0 {
-		return func() {}
-	}
-	until := time.Now().Add(a.patience)
+	until := time.Now().Add(max(a.patience, node.DialTime))
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -234,7 +234,15 @@ func (l *laptop) lacks(r *trial) {
 	stop := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer stop.Stop()
 	l.await(&errs, "waiting for the swarm: no member answers; it is given up in 59m5")
+	ls := l.command(r, "ls", "latest")
+	var lists said
+	ls.Stderr = &lists
+	r.do(ls.Start())
 	l.await(&errs, "no member answers; it is given up in 59m2") // a client that is not patient has given up by then, after 30 s
+	code := exitOf(l.t, ls.Wait())                              // nobody lists a snapshot and waits an hour for it
+	if text := lists.text(); code != exitUnavailable || !strings.Contains(text, "no member answers; it is given up in 25s") {
+		l.t.Errorf("ls: exit code %d\n%s", code, text)
+	}
 	l.ip("link", "set", "vdh0", "up")
 	if code := exitOf(l.t, cmd.Wait()); code != 0 || !strings.HasPrefix(out.String(), "vac:") {
 		l.t.Fatalf("exit code %d\n%s", code, errs.text())

@@ -26,7 +26,7 @@ type ClientConfig struct {
 	MarkKey [32]byte           // the owner's
 	Former  [][32]byte         // keys of marks of those who have handed over to the owner: see gateway.Config
 	Program string             // version of the program
-	Wait    time.Duration      // for the swarm, while it is out of reach: see gateway.Config; Dial too waits so long, or 30 s
+	Wait    time.Duration      // for the swarm, while it is out of reach: see gateway.Config; Dial too waits so long, or DialTime
 	Log     *slog.Logger       // nil discards
 }
 
@@ -65,7 +65,7 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 		FormerMarks: cfg.Former, Wait: cfg.Wait}, p.peers)
 	if err == nil {
 		p.start(false)
-		err = p.ready(ctx, max(readyTime, cfg.Wait))
+		err = p.ready(ctx, max(DialTime, cfg.Wait))
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -88,12 +88,11 @@ func (f *Folder) client(now time.Time) (ed25519.PrivateKey, member.Chain, error)
 	return key, chain, err
 }
 
-// readyTime bounds how long a client looks for members that is not to wait for them, and refusedTime how long once one has
-// refused it.
-const (
-	readyTime   = 30 * time.Second
-	refusedTime = 2 * time.Second
-)
+// DialTime is how long Dial looks for members, if ClientConfig.Wait is less.
+const DialTime = 30 * time.Second
+
+// refusedTime is how long a client looks for members once one has refused it.
+const refusedTime = 2 * time.Second
 
 // ready waits until the roster agrees with that of a member, but no longer than a time.
 func (p *presence) ready(ctx context.Context, limit time.Duration) error {
