@@ -73,7 +73,8 @@ func (u unheard) Publish(ctx context.Context, _ venti.Head) ([]venti.Head, error
 func (a *app) inherited(at location, cat *catalog.Catalog) error {
 	for _, f := range a.owner.Former() {
 		if todo, err := cat.Inherits(at.catalog(f), f); err != nil || todo {
-			return errors.Join(fmt.Errorf("the list of snapshots of the identity before, in %s, was not taken over", at.catalog(f)), err)
+			return errors.Join(fmt.Errorf("the list of snapshots of the identity before was not taken over; if it is damaged for good, and "+
+				"vdh snapshots lists all that is to be kept, remove %s", at.catalog(f)), err)
 		}
 	}
 	return nil

@@ -318,8 +318,13 @@ func TestRotateNotTakenOver(t *testing.T) {
 
 	// What the old list here says since is not known.
 	former := a.identity().Former()[0]
-	writeFile(t, filepath.Join(b.home, "data/vdh/swarm/owners", hex.EncodeToString(former.PublicKey()), "head"), []byte("?"))
-	if out := b.vdh(exitFailed, "prune", "--alone", "--retain"); !strings.Contains(out, "nothing was let go") {
+	list := filepath.Join(b.home, "data/vdh/swarm/owners", hex.EncodeToString(former.PublicKey()))
+	writeFile(t, filepath.Join(list, "head"), []byte("?"))
+	out = b.vdh(exitFailed, "prune", "--alone", "--retain")
+	if !strings.Contains(out, "nothing was let go") || !strings.Contains(out, "remove "+list) {
 		t.Error(out)
 	}
+	a.do(os.RemoveAll(list))
+	b.vdh(exitOK, "prune", "--alone", "--retain")
+	a.brings(third, dir)
 }
