@@ -17,6 +17,10 @@ type redundancy struct {
 
 	// Promise is the availability that a new block of the swarm has just before it is repaired.
 	Promise float64 `json:"threshold_nines,omitempty"`
+
+	// Alone says that the swarm has one member only, as far as is known: the others have not been heard for the grace period,
+	// or there never were any.
+	Alone bool `json:"-"`
 }
 
 // A thin error says that everything was stored, but not everything with the target redundancy.
@@ -56,6 +60,9 @@ func (r *redundancy) shortfall() error {
 	case r.Below > 0:
 		return thin{fmt.Sprintf("stored, but with %s below the swarm's target redundancy, the weakest at %.2f nines; %s",
 			count(r.Below, "block", "blocks"), nines, advice)}
+	case r.Nines > 0 && r.Nines < r.Target-ninesSlack && r.Alone:
+		return thin{fmt.Sprintf("stored, but by one member alone, for the swarm has no other one or none has been heard lately: "+
+			"that is %.2f nines, and its target is %g; more members raise it", nines, r.Target)}
 	case r.Nines > 0 && min(r.Nines, r.Promise) < r.Target-ninesSlack:
 		return thin{fmt.Sprintf("stored, but the swarm is too small for its target of %g nines: the weakest block has %.2f now, "+
 			"and as few as %.2f before it is repaired; %s", r.Target, nines, math.Floor(r.Promise*100)/100, advice)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"ventidhash/dhash"
@@ -171,5 +172,5 @@ const maxNines = 15
 
 func redundancyOf(r gateway.Report, c gateway.Counts, st node.Status) redundancy {
 	return redundancy{Blocks: r.Blocks, New: c.New, Added: c.Added, Below: r.Below, Nines: min(r.Nines, maxNines),
-		Target: st.Target, Promise: min(st.Repair, maxNines)}
+		Target: st.Target, Promise: min(st.Repair, maxNines), Alone: strings.HasSuffix(st.Code, "/1")}
 }

@@ -140,6 +140,8 @@ func TestVerdict(t *testing.T) {
 		{"below", 0, poor, exitRedundancy, []string{"2 blocks", "4.99 nines"}},
 		{"swarm too small", 0, &redundancy{Blocks: 9, Nines: 1.999, Target: 5, Promise: 1}, exitRedundancy,
 			[]string{"target of 5", "has 1.99 now", "1.00 before"}},
+		{"one member", 0, &redundancy{Blocks: 9, Nines: 1, Target: 5, Promise: 1, Alone: true}, exitRedundancy,
+			[]string{"by one member alone", "1.00 nines", "target is 5"}},
 		{"promise below", 0, &redundancy{Blocks: 9, Nines: 5, Target: 5, Promise: 4}, exitRedundancy, []string{"4.00 before"}},
 		{"on target", 0, &redundancy{Blocks: 9, Nines: 6, Target: 5, Promise: 5}, exitOK, nil},
 		{"nothing to be put, target", 0, &redundancy{Target: 5}, exitOK, nil},
