@@ -17,6 +17,7 @@ import (
 // TestKilled kills backups at random moments. After each, the store opens at once, every earlier snapshot is whole, and
 // the next run uses what the killed one had stored.
 func TestKilled(t *testing.T) {
+	withoutRace(t)
 	rounds, size := 10, 50<<20
 	if testing.Short() {
 		rounds, size = 3, 10<<20

@@ -88,6 +88,7 @@ func (s *setting) folder() {
 
 // TestOperations runs every command of vdh help operations, each section in a situation of its own.
 func TestOperations(t *testing.T) {
+	withoutRace(t)
 	_, text := topic("operations")
 	sections := map[string]string{}
 	title := ""
