@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ventidhash/dhash"
+	"ventidhash/dhash/codec"
 	"ventidhash/dhash/gateway"
 	"ventidhash/dhash/placement"
 	"ventidhash/venti"
@@ -236,6 +237,37 @@ func longOutage(t *testing.T, left int, idle time.Duration) {
 	if rep := g.Report(); rep.Blocks != 1201 || rep.Below != 0 || rep.Fragments != 1201*20 {
 		t.Errorf("%+v", rep)
 	}
+}
+
+// TestOutageUnnoticed holds that a block which is coded for the two members that are not taken for gone yet, before anybody
+// has noticed that one of them does not answer either, is not left with one.
+func TestOutageUnnoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(6)
+		var known atomic.Int64
+		known.Store(6)
+		g := swarm.open(t, waits, func(c *gateway.Config) {
+			c.Code = func(members int, vital bool) dhash.Code {
+				return codec.Policy{Fixed: dhash.Code{Need: 2, Total: 6}}.Code(members, vital)
+			}
+			c.Nines = func(need, count int) float64 {
+				return codec.Nines(codec.Unavailability(dhash.Code{Need: need, Total: count}, 0.9))
+			}
+			c.Table = func() *placement.Table { return newFakeSwarm(int(known.Load())).table() }
+		})
+		mustPut(t, g, ventitest.Random(1, 50_000))
+		swarm.set(gone, swarm.ids[1:]...)
+		known.Store(2)
+		go func() {
+			time.Sleep(10 * time.Minute)
+			swarm.set(good, swarm.ids...)
+			known.Store(6)
+		}()
+		mustPut(t, g, ventitest.Random(2, 50_000))
+		if rep := g.Report(); rep.Blocks != 2 || rep.Below != 0 || rep.Nines < 1.9 {
+			t.Errorf("%+v", rep)
+		}
+	})
 }
 
 // TestOutageIsBounded holds that waiting ends: with the time given, with the context, and with the gateway.

@@ -95,14 +95,18 @@ func (p *putting) attempt() error {
 	return err
 }
 
-// cutOff reports whether fewer fragments are held than there should be because members cannot be reached: they did not
-// answer, or fewer hold one than it takes to bring any other block back, for which vital ones wait too, or an outage was not
-// quite over.
+// cutOff reports whether fewer fragments are held than there should be because members cannot be reached: fewer hold one than
+// it takes to bring any other block back, for which vital ones wait too, and those that were coded for few members; or there
+// are too few for the block's code, and members did not answer, or an outage was not quite over.
 func (p *putting) cutOff() bool {
-	if p.g.cfg.Wait == 0 || p.stored() >= p.enc.Code.Threshold() {
+	switch stored := p.stored(); {
+	case p.g.cfg.Wait == 0:
 		return false
+	case stored < p.g.usual().Need:
+		return true
+	default:
+		return stored < p.enc.Code.Threshold() && (p.silent || p.outage)
 	}
-	return p.silent || p.outage || p.stored() < p.g.usual().Need
 }
 
 // stored returns how many fragments count as held, with regard to failure domains.
