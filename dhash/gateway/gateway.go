@@ -93,7 +93,7 @@ func (g *Gateway) begin(ctx context.Context, s venti.Score, block []byte, vital 
 		return nil // everybody has it
 	}
 	table := g.cfg.Table()
-	members, err := g.members(table)
+	members, err := g.members(table.Len())
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ventidhash/dhash"
-	"ventidhash/dhash/placement"
 	"ventidhash/venti"
 )
 
@@ -97,10 +96,9 @@ func (g *Gateway) swarmOf(members int) int {
 // usual returns the code of blocks that are not vital in the swarm as it was at its largest.
 func (g *Gateway) usual() dhash.Code { return g.cfg.Code(max(1, g.swarmOf(0)), false) }
 
-// members returns for how many members a block is to be coded. In an outage those count that there were: if it is long they
-// are taken for gone one after the other, and are back all the same.
-func (g *Gateway) members(table *placement.Table) (int, error) {
-	n := table.Len()
+// members returns for how many members a block is to be coded when n are known. In an outage those count that there were: if
+// it is long they are taken for gone one after the other, and are back all the same.
+func (g *Gateway) members(n int) (int, error) {
 	switch {
 	case n == 0:
 		return 0, fmt.Errorf("%w: no member of the swarm is known", venti.ErrUnavailable)

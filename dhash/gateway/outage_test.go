@@ -201,7 +201,8 @@ func TestLongOutage(t *testing.T) {
 	}
 }
 
-// longOutage puts blocks from some time after the members went away, for an hour.
+// longOutage puts blocks from some time after the members went away, for an hour of its synctest bubble: all sleeps are of
+// virtual time.
 func longOutage(t *testing.T, left int, idle time.Duration) {
 	swarm := newFakeSwarm(20)
 	var known atomic.Int64
