@@ -33,14 +33,8 @@ func TestHandOver(t *testing.T) {
 	for i, f := range s.folders {
 		ids[i] = f.ID()
 	}
+	scores := s.store(0, random(10, 10_000)...)
 	was := s.dial(0) // owner 1
-	var scores []venti.Score
-	for i := range 10 {
-		scores = append(scores, must(was.Put(ctx, ventitest.Random(uint64(i), 10_000)))(t))
-	}
-	if err := was.Sync(ctx); err != nil {
-		t.Fatal(err)
-	}
 	cut := pass(t).Add(time.Second)
 
 	s.end(3)

@@ -165,6 +165,41 @@ func (s *swarm) dial(i int) *node.Client {
 	return c
 }
 
+// random returns n different blocks of a size.
+func random(n, size int) (blocks [][]byte) {
+	for i := range n {
+		blocks = append(blocks, ventitest.Random(uint64(i), size))
+	}
+	return blocks
+}
+
+// store puts blocks through member i, again until every member holds a fragment of each. A put does not wait for members that
+// lag behind enough others, as any may on a machine that is busy; they get their fragments when the block comes again.
+func (s *swarm) store(i int, blocks ...[]byte) (scores []venti.Score) {
+	s.t.Helper()
+	want := int64(len(blocks) * len(s.nodes))
+	for deadline := time.Now().Add(time.Minute); ; {
+		c := s.dial(i)
+		scores = nil
+		for _, b := range blocks {
+			scores = append(scores, must(c.Put(s.t.Context(), b))(s.t))
+		}
+		if err := c.Sync(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+		rep := c.Report()
+		if rep.Blocks != int64(len(blocks)) || rep.Below != 0 {
+			s.t.Fatalf("%+v", rep)
+		}
+		if rep.Fragments == want {
+			return scores
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%+v", rep)
+		}
+	}
+}
+
 func TestContract(t *testing.T) {
 	for _, n := range []int{1, 5} {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
@@ -183,20 +218,8 @@ func TestContract(t *testing.T) {
 // A block that a client put is read through another member's socket, with as many members gone as the code allows.
 func TestPutAndGet(t *testing.T) {
 	s := found(t, 7)
-	c := s.dial(3)
-	var blocks [][]byte
-	var scores []venti.Score
-	for i := range 20 {
-		blocks = append(blocks, ventitest.Random(uint64(i), 100_000))
-		scores = append(scores, must(c.Put(t.Context(), blocks[i]))(t))
-	}
-	if err := c.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	rep := c.Report()
-	if rep.Blocks != 20 || rep.Fragments != 140 || rep.Below != 0 {
-		t.Errorf("%+v", rep)
-	}
+	blocks := random(20, 100_000)
+	scores := s.store(3, blocks...)
 	l := must(node.DialLocal(t.Context(), s.folders[0].Dir))(t)
 	defer l.Close()
 	id := must(member.ParseID(must(l.Status(t.Context()))(t).ID))(t)

@@ -58,15 +58,8 @@ func (s *swarm) remote(i int) *node.Remote {
 func TestProve(t *testing.T) {
 	const members = 7
 	s := found(t, members)
-	c := s.dial(0)
-	var scores []venti.Score
-	for i := range 40 {
-		scores = append(scores, must(c.Put(t.Context(), ventitest.Random(uint64(i), 20_000)))(t))
-	}
-	if err := c.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	r := s.remote(1)
+	scores := s.store(0, random(40, 20_000)...)
+	c, r := s.dial(0), s.remote(1)
 	for name, p := range map[string]prover{"client": c, "socket": r} {
 		for _, p := range prove(t, p, scores) {
 			if p.Proven != members || p.Length != 20_000 || p.Err() != nil || p.Code.Total != members || p.Stored != members {

@@ -42,12 +42,8 @@ func TestState(t *testing.T) {
 	id := must(member.ParseID(must(l.Status(t.Context()))(t).ID))(t)
 	session := node.Session{Owner: dhash.Owner(member.PublicOf(owner(1))), MarkKey: [32]byte{1},
 		Grant: must(s.folders[0].Grant(owner(1), must(member.KeyOf(id))(t), time.Now()))(t)}
-	r := must(l.Blocks(t.Context(), session))(t)
-	let := must(r.Put(t.Context(), ventitest.Random(1, 1000)))(t)
-	kept := must(r.Put(t.Context(), ventitest.Random(2, 1000)))(t)
-	if err := errors.Join(r.Sync(t.Context()), r.Close()); err != nil {
-		t.Fatal(err)
-	}
+	scores := s.store(0, ventitest.Random(1, 1000), ventitest.Random(2, 1000))
+	let, kept := scores[0], scores[1]
 	cut := pass(t)
 	again := must(l.Blocks(t.Context(), session))(t)
 	defer again.Close()
