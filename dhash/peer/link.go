@@ -172,8 +172,8 @@ func (l *link) fail(cause error) {
 // check looks whether the member is alive, from time to time.
 func (l *link) check() {
 	cfg := &l.remote.client.cfg
-	still := time.Since(time.Unix(0, l.moved.Load()))
 	l.mu.Lock()
+	still := time.Since(time.Unix(0, l.moved.Load())) // under the lock: a call that has come since has moved it
 	calls, pinged := len(l.calls), l.pinged
 	if calls == 0 && still >= cfg.Idle {
 		l.closing = true

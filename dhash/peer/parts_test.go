@@ -2,12 +2,17 @@ package peer
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"ventidhash/dhash"
 )
 
 func TestBudget(t *testing.T) {
@@ -73,6 +78,72 @@ func TestBudgetIsFair(t *testing.T) {
 		if n := b.inUse(); n != 10 {
 			t.Errorf("%d in use after a guess was put right, want all", n)
 		}
+	})
+}
+
+// A prompt stream answers pings at once.
+type prompt struct {
+	network.Stream // nil: only what is below is used
+	answers        chan []byte
+	rest           []byte
+	ended          chan struct{}
+	end            sync.Once
+}
+
+func (s *prompt) Read(b []byte) (n int, err error) {
+	if len(s.rest) == 0 {
+		select {
+		case s.rest = <-s.answers:
+		case <-s.ended:
+			return 0, io.EOF
+		}
+	}
+	n = copy(b, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+func (s *prompt) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; rest = rest[headerSize:] {
+		h, err := parseHeader(rest)
+		if err != nil {
+			return 0, err
+		}
+		s.answers <- appendHeader(nil, h.kind|answer, h.id, 0)
+	}
+	return len(b), nil
+}
+
+func (s *prompt) SetWriteDeadline(time.Time) error { return nil }
+func (s *prompt) Close() error                     { s.end.Do(func() { close(s.ended) }); return nil }
+func (s *prompt) Reset() error                     { return s.Close() }
+
+// TestWatchOfRest makes requests, after a long rest, at the very moment in which the watch looks at the link: the member owes
+// no sign of life for the time of the rest.
+func TestWatchOfRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := ClientConfig{Stall: 20 * time.Second, Idle: time.Hour, Failed: func(dhash.ID, error) {}}
+		c := &Client{cfg: cfg.withDefaults()}
+		r := &remote{client: c, window: newBudget(1), all: make(map[*link]struct{})}
+		l := r.start(&prompt{answers: make(chan []byte, 1000), ended: make(chan struct{})}, false)
+		for round := range 2000 {
+			time.Sleep(2 * cfg.Stall)
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(l.check)
+				all.Go(func() {
+					if _, err := l.roundTrip(t.Context(), kPing, nil, nil); err != nil {
+						t.Errorf("round %d: %v", round, err)
+					}
+				})
+			}
+			all.Wait()
+			if t.Failed() {
+				break
+			}
+		}
+		l.fail(errIdle)
+		c.work.Wait()
 	})
 }
 
