@@ -14,8 +14,9 @@ import (
 	"ventidhash/dhash/sim/procs"
 )
 
-// rotEvery is how many bytes of a member's segments have a bit flip in each round. Of fragments of 128 KiB an eighth is hit:
-// that a block of 8 of 20 loses 13 of them at once, which nothing could repair, has a chance of one in ten million.
+// rotEvery is how many bytes of a member's segments have a bit flip in each round. Of the largest fragments, of 158 KiB, a
+// seventh is hit: that a block of 8 of 20 loses 13 of them at once, which nothing could repair, has a chance of one in two
+// million. With twice as many flips it has one of 1 in 1,300, and there are some hundred such blocks and six rounds.
 const rotEvery = 1 << 20
 
 // rot flips bits anywhere in the members' segments, round after round; each time all is scrubbed, swept and repaired.
@@ -41,9 +42,6 @@ func (b *bench) rot(ctx context.Context) (err error) {
 			if _, err := p.swarm.Work(ctx, i, node.WorkScrub); err != nil {
 				return fmt.Errorf("scrub of member %d: %w", i, err)
 			}
-		}
-		if err := p.sweep(ctx); err != nil {
-			return err
 		}
 		s, err := p.safety(ctx)
 		if err != nil {

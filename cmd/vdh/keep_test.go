@@ -92,13 +92,11 @@ func TestRefill(t *testing.T) {
 	r.do(err, r.swarm.Stop(lost), os.RemoveAll(filepath.Join(procs.FolderIn(r.swarm.Dir(lost)), "fragments")))
 	r.do(r.swarm.Run(lost, "--refill"), r.swarm.Settle(t.Context(), r.swarm.Len()))
 	whole := func(s safety) bool { return s.Above["5"]+s.Above["7"] == s.Blocks } // of 3/8, and of pointer blocks, 1/8
-	r.becomes(score, "every block has all its fragments", time.Minute, whole)
-	after, err := r.swarm.Status(t.Context(), lost)
-	r.do(err)
-	// On a slow machine the ninth member stands in for one that lags: before, for another one, or for this one since.
-	if 2*after.Fragments < before.Fragments {
-		t.Errorf("it held %d fragments and holds %d", before.Fragments, after.Fragments)
-	}
+	// The ninth member may stand in for it at first; it hands over what it got so.
+	r.becomes(score, "every block has all its fragments, and the member what it had", time.Minute, func(s safety) bool {
+		after, err := r.swarm.Status(t.Context(), lost)
+		return whole(s) && err == nil && after.Fragments >= before.Fragments
+	})
 	r.brings(score, dir)
 }
 
