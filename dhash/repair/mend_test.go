@@ -2,6 +2,7 @@ package repair_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -342,24 +343,32 @@ func TestReleaseUnderWayIsNotUndone(t *testing.T) {
 }
 
 // TestWipedMemberIsFilledAtOnce: for a member that says that it was wiped what is missing is made although the block is above
-// its threshold, once, and for nobody else.
+// its threshold, once, and for nobody else; also where whoever stood in for it before has given up what it had.
 func TestWipedMemberIsFilledAtOnce(t *testing.T) {
-	within(t, func(t *testing.T) {
-		var said dhash.ID
-		s := newSwarm(t, 30, func(c *repair.Config) { c.Wiped = func(id dhash.ID) bool { return id == said } })
-		enc := s.put(1, 2000, usual)
-		lost := s.lose(enc, 1, wipe)[0]
-		s.sweep()
-		s.now()
-		if st := s.total(); st.Made != 0 {
-			t.Fatalf("%d made for a member that has said nothing", st.Made)
-		}
-		said = lost.id
-		s.sweep()
-		s.now()
-		s.full(enc, 20)
-		if st := s.total(); st.Made != 1 || len(lost.holds(enc.Coding)) != 1 {
-			t.Errorf("%d made; it holds %v", st.Made, lost.holds(enc.Coding))
-		}
-	})
+	for _, stoodIn := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stood in %v", stoodIn), func(t *testing.T) {
+			within(t, func(t *testing.T) {
+				var said dhash.ID
+				s := newSwarm(t, 30, func(c *repair.Config) { c.Wiped = func(id dhash.ID) bool { return id == said } })
+				enc := s.put(1, 2000, usual)
+				if stoodIn {
+					f := enc.Fragment(s.holders(enc)[1].holds(enc.Coding)[0]) // of the member that is lost
+					s.byID[s.table().Closest(dhash.KeyOf(enc.Score), 21)[20].ID].keep(nil, &f, enc.Coding)
+				}
+				lost := s.lose(enc, 1, wipe)[0]
+				s.sweep()
+				s.now()
+				if st := s.total(); st.Made != 0 {
+					t.Fatalf("%d made for a member that has said nothing", st.Made)
+				}
+				said = lost.id
+				s.sweep()
+				s.now()
+				s.full(enc, 20)
+				if st := s.total(); st.Made != 1 || len(lost.holds(enc.Coding)) != 1 {
+					t.Errorf("%d made; it holds %v", st.Made, lost.holds(enc.Coding))
+				}
+			})
+		})
+	}
 }

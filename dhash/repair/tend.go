@@ -39,7 +39,14 @@ func (r *Repairer) tend(ctx context.Context, it *item, s *sight) outcome {
 	if f := it.farewell; f != nil {
 		f.before, f.agreed = f.agreed, time.Time{} // giveUp restores it if this survey says the same
 	}
-	c := judge(s, r.bench(it, it.Coding, it.Code))
+	b := r.bench(it, it.Coding, it.Code)
+	c := judge(s, b)
+	if c.view.Present > c.claimed && c.claimed > it.Code.Threshold() && r.refills(c) {
+		// What it had was perhaps handed to it, and who did so has it as trash. With so few the owner is not letting go.
+		b.trash = false
+		c = judge(s, b)
+		clear(c.revive)
+	}
 	want := r.wanted(s.table, it.Code)
 	r.note(it, c)
 	if Weaker(it.Code, want) || it.lost || it.junk {
@@ -110,11 +117,15 @@ func (r *Repairer) decide(c *count, want dhash.Code) (Action, int) {
 		n += v.Present - c.view.Present
 	}
 	lost := v.Code.Total - v.Present - v.Absent
-	if action == Nothing && v.Claimed && lost > 0 && v.Present >= v.Code.Need &&
-		slices.ContainsFunc(c.empty, func(m placement.Member) bool { return r.cfg.Wiped(m.ID) }) {
+	if action == Nothing && v.Claimed && lost > 0 && v.Present >= v.Code.Need && r.refills(c) {
 		return turn(v, r.cfg.Takeover, Mend, lost)
 	}
 	return action, n
+}
+
+// refills reports whether a member that was wiped should hold a fragment and has none.
+func (r *Repairer) refills(c *count) bool {
+	return slices.ContainsFunc(c.empty, func(m placement.Member) bool { return r.cfg.Wiped(m.ID) })
 }
 
 // distinct returns the different fragments among holdings.
