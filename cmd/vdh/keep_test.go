@@ -82,20 +82,23 @@ func TestReplaced(t *testing.T) {
 	r.brings(score, dir)
 }
 
-// TestRefill has a member lose its disk: it gets back what it should hold, from its first sweep on.
+// TestRefill has a member lose its disk: from its first sweep on it gets back what it should hold, which is a fragment of each
+// block in a swarm that has as many members as a block has fragments.
 func TestRefill(t *testing.T) {
-	r := newTrial(t, 9, dhash.Code{Need: 3, Total: 8}, nil, brisk()...)
+	const members, lost = 8, 3
+	r := newTrial(t, members, dhash.Code{Need: 3, Total: members}, nil, brisk()...)
 	dir := r.source(1, 2<<20)
 	score := r.must("backup", "-q", dir)
-	const lost = 3
-	before, err := r.swarm.Status(t.Context(), lost)
-	r.do(err, r.swarm.Stop(lost), os.RemoveAll(filepath.Join(procs.FolderIn(r.swarm.Dir(lost)), "fragments")))
-	r.do(r.swarm.Run(lost, "--refill"), r.swarm.Settle(t.Context(), r.swarm.Len()))
-	whole := func(s safety) bool { return s.Above["5"]+s.Above["7"] == s.Blocks } // of 3/8, and of pointer blocks, 1/8
-	// The ninth member may stand in for it at first; it hands over what it got so.
-	r.becomes(score, "every block has all its fragments, and the member what it had", time.Minute, func(s safety) bool {
-		after, err := r.swarm.Status(t.Context(), lost)
-		return whole(s) && err == nil && after.Fragments >= before.Fragments
+	r.do(r.swarm.Stop(lost), os.RemoveAll(filepath.Join(procs.FolderIn(r.swarm.Dir(lost)), "fragments")))
+	r.do(r.swarm.Run(lost, "--refill"), r.swarm.Settle(t.Context(), members))
+	r.becomes(score, "every member has a fragment of every block", time.Minute, func(s safety) bool {
+		held := map[int64]bool{}
+		for i := range members {
+			st, err := r.swarm.Status(t.Context(), i)
+			r.do(err)
+			held[st.Fragments] = true
+		}
+		return len(held) == 1 && !held[0] && s.Above["5"]+s.Above["7"] == s.Blocks // of 3/8, and of pointer blocks, 1/8
 	})
 	r.brings(score, dir)
 }
