@@ -50,7 +50,6 @@ func TestMain(m *testing.M) {
 // and the conditions [root], [powerless] (weak works), [systemd] (it runs this machine), [mounts] (unshare -m can be
 // used to mount something), and [fuse] (vdh mount works).
 func TestScripts(t *testing.T) {
-	withoutRace(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
