@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -81,16 +82,17 @@ func TestBudgetIsFair(t *testing.T) {
 	})
 }
 
-// A prompt stream answers pings at once.
-type prompt struct {
+// An echo is the stream of a member that answers each request with what it was sent, after some time.
+type echo struct {
 	network.Stream // nil: only what is below is used
+	after          time.Duration
 	answers        chan []byte
 	rest           []byte
 	ended          chan struct{}
 	end            sync.Once
 }
 
-func (s *prompt) Read(b []byte) (n int, err error) {
+func (s *echo) Read(b []byte) (n int, err error) {
 	if len(s.rest) == 0 {
 		select {
 		case s.rest = <-s.answers:
@@ -103,31 +105,45 @@ func (s *prompt) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func (s *prompt) Write(b []byte) (int, error) {
-	for rest := b; len(rest) > 0; rest = rest[headerSize:] {
+func (s *echo) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
 		h, err := parseHeader(rest)
 		if err != nil {
 			return 0, err
 		}
-		s.answers <- appendHeader(nil, h.kind|answer, h.id, 0)
+		body := rest[headerSize : headerSize+h.size]
+		rest = rest[headerSize+h.size:]
+		a := append(appendHeader(nil, h.kind|answer, h.id, h.size), body...)
+		time.AfterFunc(s.after, func() { s.answers <- a })
 	}
 	return len(b), nil
 }
 
-func (s *prompt) SetWriteDeadline(time.Time) error { return nil }
-func (s *prompt) Close() error                     { s.end.Do(func() { close(s.ended) }); return nil }
-func (s *prompt) Reset() error                     { return s.Close() }
+func (s *echo) SetWriteDeadline(time.Time) error { return nil }
+func (s *echo) Close() error                     { s.end.Do(func() { close(s.ended) }); return nil }
+func (s *echo) Reset() error                     { return s.Close() }
+
+// linked calls f with a link to an echo, in virtual time.
+func linked(t *testing.T, after time.Duration, f func(t *testing.T, l *link)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := ClientConfig{Stall: 20 * time.Second, Idle: time.Hour, Failed: func(dhash.ID, error) {},
+			Grant: func(o dhash.Owner) []byte { return o[:] }}
+		c := &Client{cfg: cfg.withDefaults()}
+		r := &remote{client: c, window: newBudget(1), all: make(map[*link]struct{})}
+		l := r.start(&echo{after: after, answers: make(chan []byte, 1000), ended: make(chan struct{})}, false)
+		f(t, l)
+		l.fail(errIdle)
+		c.work.Wait()
+	})
+}
 
 // TestWatchOfRest makes requests, after a long rest, at the very moment in which the watch looks at the link: the member owes
 // no sign of life for the time of the rest.
 func TestWatchOfRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := ClientConfig{Stall: 20 * time.Second, Idle: time.Hour, Failed: func(dhash.ID, error) {}}
-		c := &Client{cfg: cfg.withDefaults()}
-		r := &remote{client: c, window: newBudget(1), all: make(map[*link]struct{})}
-		l := r.start(&prompt{answers: make(chan []byte, 1000), ended: make(chan struct{})}, false)
+	linked(t, 0, func(t *testing.T, l *link) {
 		for round := range 2000 {
-			time.Sleep(2 * cfg.Stall)
+			time.Sleep(40 * time.Second)
 			var all sync.WaitGroup
 			for range 8 {
 				all.Go(l.check)
@@ -142,8 +158,61 @@ func TestWatchOfRest(t *testing.T) {
 				break
 			}
 		}
-		l.fail(errIdle)
-		c.work.Wait()
+	})
+}
+
+// TestWatchOfTime: when the clock was set, or this program stood still, members are asked before they are given up.
+func TestWatchOfTime(t *testing.T) {
+	linked(t, time.Second, func(t *testing.T, l *link) {
+		for range 3 {
+			done := make(chan error)
+			go func() {
+				_, err := l.roundTrip(t.Context(), kPing, nil, nil)
+				done <- err
+			}()
+			synctest.Wait()
+			l.moved.Store(time.Now().Add(-time.Hour).UnixNano())
+			l.check()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestWatchGivesUp: a member that stays silent is given up soon after the time for that is over.
+func TestWatchGivesUp(t *testing.T) {
+	linked(t, 365*24*time.Hour, func(t *testing.T, l *link) {
+		time.Sleep(33 * time.Second)
+		begun := time.Now()
+		_, err := l.roundTrip(t.Context(), kPing, nil, nil)
+		if took := time.Since(begun); !errors.Is(err, errStalled) || took < 20*time.Second || took > 30*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
+// TestShowCancelled: that the first of those who need a grant shown gives up is not the others' failure.
+func TestShowCancelled(t *testing.T) {
+	linked(t, time.Second, func(t *testing.T, l *link) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() {
+			if err := l.show(ctx, dhash.Owner{1}); !errors.Is(err, context.Canceled) {
+				t.Errorf("the first: %v", err)
+			}
+		})
+		synctest.Wait()
+		for range 3 {
+			all.Go(func() {
+				if err := l.show(t.Context(), dhash.Owner{1}); err != nil {
+					t.Errorf("another: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		cancel()
+		all.Wait()
 	})
 }
 

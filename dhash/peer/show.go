@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"ventidhash/dhash"
@@ -13,35 +14,40 @@ type showing struct {
 	err  error
 }
 
-// show shows the grant of an owner, unless that was done on this link.
+// show shows the grant of an owner, unless that was done on this link. Who needs it meanwhile waits, and shows it in turn if
+// whoever was first gives up.
 func (l *link) show(ctx context.Context, owner dhash.Owner) error {
 	grant := l.remote.client.cfg.Grant
 	if grant == nil {
 		return nil
 	}
-	l.mu.Lock()
-	s := l.shown[owner]
-	first := s == nil
-	if first {
-		s = &showing{done: make(chan struct{})}
-		l.shown[owner] = s
-	}
-	l.mu.Unlock()
-	if !first {
+	for {
+		l.mu.Lock()
+		s := l.shown[owner]
+		first := s == nil
+		if first {
+			s = &showing{done: make(chan struct{})}
+			l.shown[owner] = s
+		}
+		l.mu.Unlock()
+		if first {
+			if s.err = l.present(ctx, owner, grant(owner)); s.err != nil {
+				l.mu.Lock()
+				delete(l.shown, owner) // another time may do
+				l.mu.Unlock()
+			}
+			close(s.done)
+			return s.err
+		}
 		select {
 		case <-s.done:
-			return s.err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if !errors.Is(s.err, context.Canceled) && !errors.Is(s.err, context.DeadlineExceeded) {
+			return s.err
+		}
 	}
-	if s.err = l.present(ctx, owner, grant(owner)); s.err != nil {
-		l.mu.Lock()
-		delete(l.shown, owner) // another time may do
-		l.mu.Unlock()
-	}
-	close(s.done)
-	return s.err
 }
 
 func (l *link) present(ctx context.Context, owner dhash.Owner, grant []byte) error {
