@@ -125,6 +125,32 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+// TestCompactAmidWalk moves fragments while somebody walks over all of them: none is missed for that.
+func TestCompactAmidWalk(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	cfg := config(t)
+	cfg.SegmentSize = 12_000
+	s := open(t, cfg)
+	claimed, trash, _ := life(t, s, now)
+	seen := map[venti.Score]int{}
+	var rep fragstore.CompactReport
+	err := s.Walk(t.Context(), dhash.Key{}, dhash.LastKey(), func(h fragstore.Held) (err error) {
+		if len(seen) == 0 {
+			rep, err = s.Compact(t.Context(), calm(now))
+		}
+		seen[h.Score]++
+		return err
+	})
+	if err != nil || rep.BytesCopied == 0 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	for _, p := range slices.Concat(claimed, trash) {
+		if seen[p.Score] != 1 {
+			t.Errorf("%s was seen %d times", p.Score.Short(), seen[p.Score])
+		}
+	}
+}
+
 // TestTrash says what becomes of a fragment that nobody claims.
 func TestTrash(t *testing.T) {
 	s := open(t, config(t))

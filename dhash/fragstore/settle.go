@@ -188,16 +188,10 @@ func (s *Store) rows(ctx context.Context, from, to dhash.Key, fn func(*row) erro
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r, err := parseRow(key, x)
-		if err != nil {
-			return err
-		}
+		r, there, err := s.placed(ctx, key, x)
 		at := dhash.KeyOf(r.name.Score)
-		if bytes.Compare(at[:], from[:]) < 0 || bytes.Compare(at[:], to[:]) > 0 {
-			return nil
-		}
-		if _, there := s.arena.Segment(r.loc.Segment); !there {
-			return nil
+		if err != nil || !there || bytes.Compare(at[:], from[:]) < 0 || bytes.Compare(at[:], to[:]) > 0 {
+			return err
 		}
 		return fn(&r)
 	})

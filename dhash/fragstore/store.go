@@ -196,16 +196,30 @@ func (s *Store) ofScore(ctx context.Context, score venti.Score) (rows []row, err
 		if err != nil {
 			return err
 		}
-		r, err := parseRow(key, x)
-		if err != nil {
-			return err
-		}
-		if _, there := s.arena.Segment(r.loc.Segment); there && r.name.Score == score {
+		r, there, err := s.placed(ctx, key, x)
+		if there && r.name.Score == score {
 			rows = append(rows, r)
 		}
-		return nil
+		return err
 	})
 	return rows, err
+}
+
+// placed reads a row that a walk has come to, and reports whether its segment exists. The walk shows rows as they were when it
+// began: of a fragment that a compaction has moved since, it is the row of today.
+func (s *Store) placed(ctx context.Context, key []byte, x index.Row) (r row, there bool, err error) {
+	if r, err = parseRow(key, x); err != nil {
+		return row{}, false, err
+	}
+	if _, there = s.arena.Segment(r.loc.Segment); there {
+		return r, true, nil
+	}
+	r, ok, err := s.byKey(ctx, key)
+	if err != nil || !ok {
+		return row{}, false, err
+	}
+	_, there = s.arena.Segment(r.loc.Segment)
+	return r, there, nil
 }
 
 // unavailable wraps an error of the machine, as opposed to one of the data, in venti.ErrUnavailable. What already is one
