@@ -47,7 +47,8 @@ type item struct {
 	lost bool // fewer than Need fragments can be had
 	junk bool // its fragments are not those that an honest encoder makes of the block
 
-	farewell *farewell // nil until the own fragment might be given up
+	news     *Candidate // what came while it was worked at; nil if nothing did
+	farewell *farewell  // nil until the own fragment might be given up
 
 	class int // which heap it is in
 	at    int // its place there
@@ -132,8 +133,12 @@ func newQueue(limit int, retry time.Duration) *queue {
 // is looked at soon, if it is this member's turn.
 func (q *queue) add(c Candidate, vital bool, now time.Time, turn time.Duration) {
 	if it := q.items[key{c.Score, c.Coding}]; it != nil {
-		if it.at < 0 || it.Present == c.Present || c.Stray {
-			return // being worked at, or no news
+		if it.Present == c.Present || c.Stray {
+			return // no news
+		}
+		if it.at < 0 { // being worked at, by what was seen before
+			it.news = &c
+			return
 		}
 		heap.Remove(&q.heaps[it.class], it.at)
 		it.Candidate = c

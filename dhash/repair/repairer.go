@@ -266,11 +266,15 @@ func (r *Repairer) enter(ctx context.Context) error {
 
 func (r *Repairer) leave() { <-r.slots }
 
-// settle puts an item back, or away.
+// settle puts an item back, or away, and takes in what was heard of it meanwhile.
 func (r *Repairer) settle(it *item, out outcome) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if news := it.news; news != nil {
+		it.news = nil
+		defer func() { r.queue.add(*news, it.vital, now, r.turnOf(*news)) }()
+	}
 	it.poor = out.poor
 	switch {
 	case !out.keep:

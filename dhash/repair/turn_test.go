@@ -76,3 +76,28 @@ func TestWipedMemberWhenTheFirstFails(t *testing.T) {
 		}
 	})
 }
+
+// TestNewsOfWhatIsLookedAt: what is heard of a block while it is dealt with, by what was seen before, is not forgotten.
+func TestNewsOfWhatIsLookedAt(t *testing.T) {
+	within(t, func(t *testing.T) {
+		var meanwhile func()
+		s := newSwarm(t, 30, func(c *repair.Config) {
+			c.Retiring = func(dhash.ID) bool {
+				if f := meanwhile; f != nil {
+					meanwhile = nil
+					f()
+				}
+				return false
+			}
+		})
+		enc := s.put(1, 2000, usual)
+		first := s.holders(enc)[0]
+		s.sweep(first)
+		meanwhile = func() {
+			s.lose(enc, 10, wipe)
+			s.sweep(first)
+		}
+		s.now(first)
+		s.full(enc, 20)
+	})
+}
