@@ -196,9 +196,11 @@ func (g *Gateway) probe(asker context.Context, s venti.Score, since time.Time) p
 			o.last.answers++
 		}
 	}
-	if asker.Err() == nil { // else nobody was given the time to answer
-		g.takeIn(o.last)
+	if asker.Err() != nil { // nobody was given the time to answer
+		o.at = time.Time{}
+		return o.last
 	}
+	g.takeIn(o.last)
 	return o.last
 }
 

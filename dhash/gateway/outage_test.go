@@ -336,3 +336,21 @@ func TestUnavailableIsSaidSoon(t *testing.T) {
 		}
 	})
 }
+
+// TestProbeCancelled holds that what a caller has heard who gave up while members were asked is not told to others.
+func TestProbeCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(24)
+		g := swarm.open(t, waits)
+		swarm.set(hung, swarm.ids...)
+		before := time.Now()
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		g.Probe(ctx, venti.Score{1}, before)
+		swarm.set(good, swarm.ids...)
+		if n := g.Probe(t.Context(), venti.Score{2}, before); n != 24 {
+			t.Errorf("%d members answer", n)
+		}
+	})
+}

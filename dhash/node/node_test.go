@@ -324,6 +324,11 @@ func TestClientLookup(t *testing.T) {
 	s := found(t, 5)
 	c := s.dial(2)
 	score := venti.Sum([]byte("never put"))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Lookup(over, score); err == nil { // whoever gives up does not take the time to join from others
+		t.Error("a lookup that was over has found somebody")
+	}
 	var ids []dhash.ID
 	for deadline := time.Now().Add(30 * time.Second); len(ids) < 5; { // the table fills one by one
 		if time.Now().After(deadline) {

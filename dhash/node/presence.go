@@ -45,6 +45,7 @@ type presence struct {
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 	joining sync.Once  // the DHT
+	joined  time.Time  // when a lookup began that; zero if it was begun before
 	failure chan error // has an element when this node is shut out
 }
 
@@ -236,13 +237,14 @@ const joinTime = 5 * time.Second
 // lookup asks the DHT who is closest to a block.
 func (p *presence) lookup(ctx context.Context, s venti.Score) ([]dhash.ID, error) {
 	p.joining.Do(func() {
+		p.joined = time.Now()
 		p.join()
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for end := time.Now().Add(joinTime); p.dht.Size() == 0 && ctx.Err() == nil && time.Now().Before(end); {
-			<-tick.C
-		}
 	})
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for p.dht.Size() == 0 && ctx.Err() == nil && time.Since(p.joined) < joinTime {
+		<-tick.C
+	}
 	return p.dht.Closest(ctx, s, 20)
 }
 
