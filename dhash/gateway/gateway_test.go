@@ -321,25 +321,52 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
-// What the roster does not lead to is looked up in the DHT, once a block; what it leads to is not.
+// What the roster does not lead to is looked up in the DHT, once a block, and whoever that names is asked at once; what it
+// leads to is not.
 func TestLookup(t *testing.T) {
-	swarm := newFakeSwarm(40)
-	g := swarm.open(t)
-	block := ventitest.Random(1, 50_000)
-	s := mustPut(t, g, block)[0]
-	mustGet(t, swarm.open(t), s, block)
-	part := newFakeSwarm(2)
-	reader := swarm.open(t, func(c *gateway.Config) {
-		c.Table = part.table
-		c.Lookup = func(_ context.Context, _ venti.Score) ([]dhash.ID, error) { return swarm.holders(s), nil }
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(40)
+		g := swarm.open(t)
+		block := ventitest.Random(1, 50_000)
+		s := mustPut(t, g, block)[0]
+		mustGet(t, swarm.open(t), s, block)
+		part := newFakeSwarm(2)
+		reader := swarm.open(t, func(c *gateway.Config) {
+			c.Table = part.table
+			c.Lookup = func(_ context.Context, _ venti.Score) ([]dhash.ID, error) { return swarm.holders(s), nil }
+		})
+		begin := time.Now()
+		mustGet(t, reader, s, block)
+		if took := time.Since(begin); took > 10*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		if n := reader.Counts().Lookups; n != 1 {
+			t.Errorf("%d lookups, want 1", n)
+		}
+		if n := g.Counts().Lookups; n != 0 {
+			t.Errorf("%d lookups by whom the roster told, want 0", n)
+		}
 	})
-	mustGet(t, reader, s, block)
-	if n := reader.Counts().Lookups; n != 1 {
-		t.Errorf("%d lookups, want 1", n)
-	}
-	if n := g.Counts().Lookups; n != 0 {
-		t.Errorf("%d lookups by whom the roster told, want 0", n)
-	}
+}
+
+// A member that has just come back elsewhere is tried once more, also where others are waited for that are known to be absent.
+func TestSecondChance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swarm := newFakeSwarm(20)
+		block := ventitest.Random(1, 50_000)
+		s := mustPut(t, swarm.open(t), block)[0]
+		away := swarm.ids[:12]
+		swarm.set(hung, away...)
+		swarm.set(moved, swarm.ids[12])
+		g := swarm.open(t, func(c *gateway.Config) {
+			c.Absent = func(id dhash.ID) bool { return slices.Contains(away, id) }
+		})
+		begin := time.Now()
+		mustGet(t, g, s, block)
+		if took := time.Since(begin); took > 4*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 // A lookup that hangs does not make a get take longer than its patience.

@@ -85,10 +85,18 @@ func (f *getting) run() ([]byte, dhash.Coding, error) {
 	last := false
 	tick := time.NewTimer(hedgeUnknown)
 	defer tick.Stop()
+	more := func() bool { // whether there are others to be asked than those who do not answer
+		if !f.lookup() && !f.again() {
+			return false
+		}
+		last = false
+		patience.Reset(time.Until(f.end))
+		return true
+	}
 	for {
 		f.ask()
-		if len(f.out) == 0 && !f.lookup() {
-			if !f.again() {
+		if len(f.out) == 0 {
+			if !more() {
 				return nil, dhash.Coding{}, f.verdict()
 			}
 			continue
@@ -108,6 +116,9 @@ func (f *getting) run() ([]byte, dhash.Coding, error) {
 		case <-tick.C:
 			f.hedge()
 		case <-patience.C:
+			if last && more() {
+				continue
+			}
 			f.silent += len(f.out)
 			return nil, dhash.Coding{}, f.verdict()
 		case <-f.ctx.Done():
