@@ -35,7 +35,9 @@ func (r *Repairer) Restore(ctx context.Context, h fragstore.Held) error {
 	}
 	sights := []sight{s}
 	r.inquire(ctx, list, []venti.Score{h.Score}, sights)
-	c := judge(&sights[0], r.bench(it, h.Coding, h.Code))
+	b := r.bench(it, h.Coding, h.Code)
+	b.trash = false // what others have given up they may have given up because this member had it
+	c := judge(&sights[0], b)
 	if !slices.Contains(c.missing, h.Index) {
 		_, err := r.cfg.Store.Trim(ctx, []fragstore.Name{h.Name}, time.Now())
 		return err

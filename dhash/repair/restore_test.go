@@ -28,14 +28,16 @@ func TestDamagedFragmentIsMadeAgain(t *testing.T) {
 			t.Errorf("it is not there with its claims: %+v", k)
 		}
 
-		m.wipe()
 		f := enc.Fragment(h.Index)
-		for _, other := range s.members {
-			if len(other.held) == 0 && other != m {
-				other.keep(cl, &f, enc.Coding)
-				break
-			}
+		i := slices.IndexFunc(s.members, func(m *member) bool { return len(m.held) == 0 })
+		s.members[i].keep(nil, &f, enc.Coding) // as trash
+		m.wipe()
+		if err := m.rep.Restore(t.Context(), h); err != nil || m.held[h.Name] == nil {
+			t.Errorf("another one has given it up, and it was not made again: %v", err)
 		}
+
+		m.wipe()
+		s.members[i].keep(cl, &f, enc.Coding)
 		if err := m.rep.Restore(t.Context(), h); err != nil || len(m.held) != 0 {
 			t.Errorf("another one has it, and it was made again: %v", err)
 		}
