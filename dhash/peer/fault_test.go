@@ -121,7 +121,7 @@ func TestLiars(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var failed atomic.Int64
 			c, to := fake(t, peer.ClientConfig{
-				Stall:  400 * time.Millisecond,
+				Stall:  2 * time.Second,
 				Failed: func(dhash.ID, error) { failed.Add(1) },
 			}, func(s network.Stream) {
 				for {

@@ -145,7 +145,7 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 	all, _ := block(1, venti.MaxBlock, dhash.Code{Need: 1, Total: 1})
 	var loads atomic.Int64
 	cfg := everybody()
-	cfg.InFlight, cfg.Stall = 2*dhash.MaxFragment, 500*time.Millisecond
+	cfg.InFlight, cfg.Stall = 2*dhash.MaxFragment, 2*time.Second
 	serve(t, b, &holder{onGet: func(context.Context, peer.Want) (*dhash.Fragment, error) {
 		loads.Add(1)
 		return all[0], nil
@@ -205,7 +205,7 @@ func TestStreams(t *testing.T) {
 // TestIdle uses a stream, lets it be, and uses another one.
 func TestIdle(t *testing.T) {
 	ended := make(chan error, 9)
-	c, to := fake(t, peer.ClientConfig{Idle: 50 * time.Millisecond, Stall: 100 * time.Millisecond,
+	c, to := fake(t, peer.ClientConfig{Idle: 50 * time.Millisecond, Stall: 2 * time.Second,
 		Failed: func(_ dhash.ID, err error) { t.Errorf("a failure: %v", err) }},
 		func(s network.Stream) {
 			_, id, _, _ := readMessage(s)
@@ -228,11 +228,11 @@ func TestIdle(t *testing.T) {
 func TestSlowHandler(t *testing.T) {
 	c, to := pair(t, &holder{onGet: func(ctx context.Context, _ peer.Want) (*dhash.Fragment, error) {
 		select {
-		case <-time.After(time.Second):
+		case <-time.After(3 * time.Second):
 		case <-ctx.Done():
 		}
 		return nil, nil
-	}}, peer.ClientConfig{Stall: 300 * time.Millisecond})
+	}}, peer.ClientConfig{Stall: time.Second})
 	if _, _, err := c.Get(soon(t), to, peer.Want{}); !errors.Is(err, dhash.ErrNoFragment) {
 		t.Error(err)
 	}
