@@ -182,7 +182,7 @@ func FuzzProvens(f *testing.F) {
 func TestChallenge(t *testing.T) {
 	const members = 8
 	r := newTrial(t, members, dhash.Code{Need: 3, Total: members}, nil) // 6 are enough for a stored block
-	r.must("backup", "-q", r.source(5, 4<<20))
+	r.store(r.source(5, 4<<20), "5", "7")
 	check := func(want int) map[string]any {
 		t.Helper()
 		begin := time.Now()

@@ -195,7 +195,7 @@ func TestMountSwarm(t *testing.T) {
 	const members = 8
 	r := newTrial(t, members, dhash.Code{Need: 3, Total: members}, nil)
 	src := r.source(1, 6<<20)
-	r.must("backup", "-q", src)
+	r.store(src, "5", "7")
 	whole := func(dir string) {
 		t.Helper()
 		_, err := equal.Trees(t.Context(), equal.Config{Source: src, Copy: dir, Differs: func(path, what string) {

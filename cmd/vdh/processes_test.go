@@ -137,7 +137,7 @@ func TestLoss(t *testing.T) {
 	r.do(r.swarm.Signal(2, syscall.SIGCONT))
 	whole := filepath.Join(r.dir, "src", "more") // all members get their part of this
 	fillTree(t, whole, 2, 3<<20)
-	score = r.must("backup", "-q", whole)
+	score = r.store(whole, "5", "7")
 
 	r.do(r.swarm.Stop(1), r.swarm.Run(1), r.swarm.Settle(t.Context(), members))
 	r.kill(0, 2, 3, 4, 5) // the one that founded the swarm among them

@@ -71,11 +71,10 @@ func (x *terminal) shown() string {
 // wait waits until the terminal shows a text.
 func (x *terminal) wait(t *testing.T, text string) {
 	t.Helper()
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if strings.Contains(x.shown(), text) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("the terminal does not show %q but %q", text, x.shown())
 }

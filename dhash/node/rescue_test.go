@@ -20,17 +20,7 @@ import (
 func TestRescue(t *testing.T) {
 	s := found(t, 5)
 	block := ventitest.Random(1, 50_000)
-	first, err := node.Dial(t.Context(), node.ClientConfig{Folder: must(node.OpenFolder(s.folders[1].Dir))(t), Owner: owner(1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	score, err := first.Put(t.Context(), block)
-	if err == nil {
-		err = first.Sync(t.Context())
-	}
-	if err := errors.Join(err, first.Close()); err != nil {
-		t.Fatal(err)
-	}
+	score := s.store(1, block)[0]
 	whole := must(ma.NewMultiaddr(s.nodes[3].Status().Addrs[0]))(t)
 	bare, _ := ma.SplitLast(whole)
 	port, err := whole.ValueForProtocol(ma.P_TCP)
