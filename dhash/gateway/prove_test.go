@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -114,89 +115,95 @@ func proveAll(t *testing.T, g *gateway.Gateway, scores []venti.Score) (all []gat
 }
 
 func TestProve(t *testing.T) {
-	f := newFakeSwarm(24)
-	g := f.open(t)
-	scores := f.stored(t, 1100, 9000) // two batches, several chunks
-	scores = append(scores, venti.ZeroScore())
-	all := proveAll(t, g, scores)
-	for _, p := range all[:len(all)-1] {
-		if p.Code != (dhash.Code{Need: 8, Total: 20}) || p.Length != 9000 || p.Proven != 20 || p.Stored != 20 || p.Above() != 12 ||
-			p.Err() != nil || len(p.False)+len(p.Lacking)+len(p.Silent)+len(p.Without)+p.Others != 0 || p.Asked < 20 {
-			t.Fatalf("%+v: %v", p, p.Err())
-		}
-	}
-	if err := all[len(all)-1].Err(); err != nil {
-		t.Errorf("the empty block: %v", err)
-	}
-	if c := g.Counts(); c.Challenges != 22000 || c.Proven != 22000 || c.False != 0 || c.Lacking != 0 || c.Gets != 0 {
-		t.Errorf("%+v", c)
-	}
-	seen := map[uint64]bool{}
-	for _, m := range f.members {
-		for _, n := range m.nonces {
-			if seen[n] {
-				t.Fatal("a nonce was used twice")
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(24)
+		g := f.open(t)
+		scores := f.stored(t, 1100, 9000) // two batches, several chunks
+		scores = append(scores, venti.ZeroScore())
+		all := proveAll(t, g, scores)
+		for _, p := range all[:len(all)-1] {
+			if p.Code != (dhash.Code{Need: 8, Total: 20}) || p.Length != 9000 || p.Proven != 20 || p.Stored != 20 || p.Above() != 12 ||
+				p.Err() != nil || len(p.False)+len(p.Lacking)+len(p.Silent)+len(p.Without)+p.Others != 0 || p.Asked < 20 {
+				t.Fatalf("%+v: %v", p, p.Err())
 			}
-			seen[n] = true
 		}
-	}
+		if err := all[len(all)-1].Err(); err != nil {
+			t.Errorf("the empty block: %v", err)
+		}
+		if c := g.Counts(); c.Challenges != 22000 || c.Proven != 22000 || c.False != 0 || c.Lacking != 0 || c.Gets != 0 {
+			t.Errorf("%+v", c)
+		}
+		seen := map[uint64]bool{}
+		for _, m := range f.members {
+			for _, n := range m.nonces {
+				if seen[n] {
+					t.Fatal("a nonce was used twice")
+				}
+				seen[n] = true
+			}
+		}
+	})
 }
 
 // Each way to fail is told from the others, and is said of whom it is true.
 func TestProveFailures(t *testing.T) {
-	f := newFakeSwarm(20)
-	var log syncBuffer
-	g := f.open(t, func(c *gateway.Config) {
-		c.Patience = 100 * time.Millisecond
-		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(20)
+		var log syncBuffer
+		g := f.open(t, func(c *gateway.Config) {
+			c.Patience = 100 * time.Millisecond
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		scores := f.stored(t, 30, 9000)
+		f.set(garbles, f.ids[0])
+		f.set(mixes, f.ids[1])
+		f.set(lost, f.ids[2], f.ids[3])
+		f.set(hung, f.ids[4])
+		f.set(gone, f.ids[5])
+		f.set(halts, f.ids[6])
+		f.wipe(f.ids[7])
+		sorted := func(ids ...dhash.ID) string {
+			slices.Sort(ids)
+			return fmt.Sprint(ids)
+		}
+		for _, p := range proveAll(t, g, scores) {
+			if p.Proven != 12 || p.Stored != 12 || p.Above() != 4 || p.Err() != nil || p.Asked != 20 {
+				t.Errorf("%+v: %v", p, p.Err())
+			}
+			if sorted(p.False...) != sorted(f.ids[:2]...) || sorted(p.Lacking...) != sorted(f.ids[2:4]...) ||
+				sorted(p.Silent...) != sorted(f.ids[4:7]...) {
+				t.Errorf("false %q, lacking %q, silent %q", p.False, p.Lacking, p.Silent)
+			}
+			if sorted(p.Without...) != sorted(f.ids[7]) {
+				t.Errorf("without: %q", p.Without)
+			}
+		}
+		if c := g.Counts(); c.False != 60 || c.Lacking != 60 || c.Proven != 360 {
+			t.Errorf("%+v", c)
+		}
+		for i, text := range []string{`false proofs"`, `false proofs"`, `it holds"`, `it holds"`} {
+			if want := fmt.Sprintf("%s member=%s", text, f.ids[i].Short()); !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not name member %d (%s):\n%s", i, want, log.String())
+			}
+		}
 	})
-	scores := f.stored(t, 30, 9000)
-	f.set(garbles, f.ids[0])
-	f.set(mixes, f.ids[1])
-	f.set(lost, f.ids[2], f.ids[3])
-	f.set(hung, f.ids[4])
-	f.set(gone, f.ids[5])
-	f.set(halts, f.ids[6])
-	f.wipe(f.ids[7])
-	sorted := func(ids ...dhash.ID) string {
-		slices.Sort(ids)
-		return fmt.Sprint(ids)
-	}
-	for _, p := range proveAll(t, g, scores) {
-		if p.Proven != 12 || p.Stored != 12 || p.Above() != 4 || p.Err() != nil || p.Asked != 20 {
-			t.Errorf("%+v: %v", p, p.Err())
-		}
-		if sorted(p.False...) != sorted(f.ids[:2]...) || sorted(p.Lacking...) != sorted(f.ids[2:4]...) ||
-			sorted(p.Silent...) != sorted(f.ids[4:7]...) {
-			t.Errorf("false %q, lacking %q, silent %q", p.False, p.Lacking, p.Silent)
-		}
-		if sorted(p.Without...) != sorted(f.ids[7]) {
-			t.Errorf("without: %q", p.Without)
-		}
-	}
-	if c := g.Counts(); c.False != 60 || c.Lacking != 60 || c.Proven != 360 {
-		t.Errorf("%+v", c)
-	}
-	for i, text := range []string{`false proofs"`, `false proofs"`, `it holds"`, `it holds"`} {
-		if want := fmt.Sprintf("%s member=%s", text, f.ids[i].Short()); !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not name member %d (%s):\n%s", i, want, log.String())
-		}
-	}
 }
 
 // A member that could not be reached is asked once more, unless it is known to be absent.
 func TestProveSecondChance(t *testing.T) {
-	f := newFakeSwarm(20)
-	g := f.open(t, func(c *gateway.Config) {
-		c.Patience = 100 * time.Millisecond
-		c.Absent = func(id dhash.ID) bool { return id == f.ids[3] }
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(20)
+		g := f.open(t, func(c *gateway.Config) {
+			c.Patience = 100 * time.Millisecond
+			c.Absent = func(id dhash.ID) bool { return id == f.ids[3] }
+		})
+		s := f.stored(t, 1, 9000)
+		f.set(moved, f.ids[2:4]...)
+		p := proveAll(t, g, s)[0]
+		if p.Proven != 19 || len(p.Silent) != 1 || p.Silent[0] != f.ids[3] {
+			t.Errorf("%+v", p)
+		}
 	})
-	s := f.stored(t, 1, 9000)
-	f.set(moved, f.ids[2:4]...)
-	p := proveAll(t, g, s)[0]
-	if p.Proven != 19 || len(p.Silent) != 1 || p.Silent[0] != f.ids[3] {
-		t.Errorf("%+v", p)
-	}
 }
 
 // The three errors are never blurred.
@@ -253,102 +260,110 @@ func TestProveErrors(t *testing.T) {
 
 // Junk under a score proves nothing, however well it is held; and what is believed of a coding is what its leaves say.
 func TestProvePlanted(t *testing.T) {
-	f := newFakeSwarm(20)
-	g := f.open(t)
-	s := f.stored(t, 1, 9000)[0]
-	other := f.open(t, func(c *gateway.Config) { c.Owner, c.MarkKey = dhash.Owner{9}, [32]byte{9} })
-	if _, err := other.Put(t.Context(), ventitest.Random(77, 5000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := other.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	junk := venti.Sum(ventitest.Random(77, 5000))
-	for _, m := range f.members {
-		for _, byIndex := range m.held[junk] {
-			for index, fr := range byIndex { // as if it were of block s
-				planted := *fr
-				planted.Score = s
-				coding := planted.Coding()
-				if m.held[s][coding] == nil {
-					m.held[s][coding] = map[int]*fragment{}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(20)
+		g := f.open(t)
+		s := f.stored(t, 1, 9000)[0]
+		other := f.open(t, func(c *gateway.Config) { c.Owner, c.MarkKey = dhash.Owner{9}, [32]byte{9} })
+		if _, err := other.Put(t.Context(), ventitest.Random(77, 5000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		junk := venti.Sum(ventitest.Random(77, 5000))
+		for _, m := range f.members {
+			for _, byIndex := range m.held[junk] {
+				for index, fr := range byIndex { // as if it were of block s
+					planted := *fr
+					planted.Score = s
+					coding := planted.Coding()
+					if m.held[s][coding] == nil {
+						m.held[s][coding] = map[int]*fragment{}
+					}
+					m.held[s][coding][index] = &planted
 				}
-				m.held[s][coding][index] = &planted
 			}
 		}
-	}
-	if p := proveAll(t, g, []venti.Score{s})[0]; p.Proven != 20 || p.Length != 9000 || p.Others < 20 || p.Err() != nil {
-		t.Errorf("%+v", p)
-	}
-	before := g.Counts().Challenges
-	if p := proveAll(t, g, []venti.Score{junk})[0]; p.Proven != 0 || p.Others < 20 || !errors.Is(p.Err(), venti.ErrNotFound) {
-		t.Errorf("%+v: %v", p, p.Err())
-	}
-	if g.Counts().Challenges != before {
-		t.Error("members were challenged for what nobody believes")
-	}
+		if p := proveAll(t, g, []venti.Score{s})[0]; p.Proven != 20 || p.Length != 9000 || p.Others < 20 || p.Err() != nil {
+			t.Errorf("%+v", p)
+		}
+		before := g.Counts().Challenges
+		if p := proveAll(t, g, []venti.Score{junk})[0]; p.Proven != 0 || p.Others < 20 || !errors.Is(p.Err(), venti.ErrNotFound) {
+			t.Errorf("%+v: %v", p, p.Err())
+		}
+		if g.Counts().Challenges != before {
+			t.Error("members were challenged for what nobody believes")
+		}
+	})
 }
 
 // Of two codings that the owner has made, as after the swarm has changed its code, the one counts of which more is proven
 // than it takes, however much is said of the other.
 func TestProveTwoCodings(t *testing.T) {
-	f := newFakeSwarm(20)
-	g := f.open(t)
-	s := f.coded(t, dhash.Code{Need: 8, Total: 20}, 1, 9000)
-	f.coded(t, dhash.Code{Need: 4, Total: 10}, 1, 9000)
-	if p := proveAll(t, g, s)[0]; p.Code.Total != 20 || p.Proven != 20 {
-		t.Errorf("%+v", p)
-	}
-	for _, id := range f.ids[:11] {
-		m := f.members[id]
-		for coding, byIndex := range m.held[s[0]] {
-			for _, fr := range byIndex {
-				if fr.Code.Total == 20 {
-					delete(m.held[s[0]], coding)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(20)
+		g := f.open(t)
+		s := f.coded(t, dhash.Code{Need: 8, Total: 20}, 1, 9000)
+		f.coded(t, dhash.Code{Need: 4, Total: 10}, 1, 9000)
+		if p := proveAll(t, g, s)[0]; p.Code.Total != 20 || p.Proven != 20 {
+			t.Errorf("%+v", p)
+		}
+		for _, id := range f.ids[:11] {
+			m := f.members[id]
+			for coding, byIndex := range m.held[s[0]] {
+				for _, fr := range byIndex {
+					if fr.Code.Total == 20 {
+						delete(m.held[s[0]], coding)
+					}
 				}
 			}
 		}
-	}
-	if p := proveAll(t, g, s)[0]; p.Code.Total != 10 || p.Proven != 10 || p.Above() != 6 || p.Err() != nil {
-		t.Errorf("%+v", p)
-	}
+		if p := proveAll(t, g, s)[0]; p.Code.Total != 10 || p.Proven != 10 || p.Above() != 6 || p.Err() != nil {
+			t.Errorf("%+v", p)
+		}
+	})
 }
 
 // Two members with the same fragment prove one.
 func TestProveSameFragment(t *testing.T) {
-	f := newFakeSwarm(20)
-	g := f.open(t)
-	s := f.stored(t, 1, 9000)[0]
-	from, to := f.members[f.ids[0]], f.members[f.ids[1]]
-	to.held[s] = from.held[s]
-	if p := proveAll(t, g, []venti.Score{s})[0]; p.Proven != 19 || p.Stored != 19 {
-		t.Errorf("%+v", p)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(20)
+		g := f.open(t)
+		s := f.stored(t, 1, 9000)[0]
+		from, to := f.members[f.ids[0]], f.members[f.ids[1]]
+		to.held[s] = from.held[s]
+		if p := proveAll(t, g, []venti.Score{s})[0]; p.Proven != 19 || p.Stored != 19 {
+			t.Errorf("%+v", p)
+		}
+	})
 }
 
 func TestProveEnds(t *testing.T) {
-	f := newFakeSwarm(20)
-	g := f.open(t)
-	scores := f.stored(t, 2, 9000)
-	stop := errors.New("enough")
-	calls := 0
-	if err := g.Prove(t.Context(), scores, func(gateway.Proof) error { calls++; return stop }); err != stop || calls != 1 {
-		t.Errorf("%v after %d calls", err, calls)
-	}
-	f.set(hung, f.ids...)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if err := g.Prove(ctx, scores, func(gateway.Proof) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("cancelled: %v", err)
-	}
-	done := make(chan error)
-	go func() { done <- g.Prove(context.Background(), scores, func(gateway.Proof) error { return nil }) }()
-	if err := g.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; !errors.Is(err, venti.ErrUnavailable) {
-		t.Errorf("closed: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSwarm(20)
+		g := f.open(t)
+		scores := f.stored(t, 2, 9000)
+		stop := errors.New("enough")
+		calls := 0
+		if err := g.Prove(t.Context(), scores, func(gateway.Proof) error { calls++; return stop }); err != stop || calls != 1 {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+		f.set(hung, f.ids...)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if err := g.Prove(ctx, scores, func(gateway.Proof) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("cancelled: %v", err)
+		}
+		done := make(chan error)
+		go func() { done <- g.Prove(context.Background(), scores, func(gateway.Proof) error { return nil }) }()
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, venti.ErrUnavailable) {
+			t.Errorf("closed: %v", err)
+		}
+	})
 }
 
 // wipe takes all that a member holds away from it, and returns it.
