@@ -18,6 +18,7 @@ import (
 // A terminal is a pseudo terminal and what was written to it.
 type terminal struct {
 	master, slave *os.File
+	more          chan struct{} // has an element when more was shown
 
 	mu   sync.Mutex // protects the following
 	text bytes.Buffer
@@ -46,7 +47,7 @@ func openTerminal(t *testing.T) *terminal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { slave.Close() })
-	x := &terminal{master: master, slave: slave}
+	x := &terminal{master: master, slave: slave, more: make(chan struct{}, 1)}
 	go func() {
 		b := make([]byte, 4096)
 		for {
@@ -56,6 +57,10 @@ func openTerminal(t *testing.T) *terminal {
 			x.mu.Unlock()
 			if err != nil {
 				return
+			}
+			select {
+			case x.more <- struct{}{}:
+			default:
 			}
 		}
 	}()
@@ -71,12 +76,14 @@ func (x *terminal) shown() string {
 // wait waits until the terminal shows a text.
 func (x *terminal) wait(t *testing.T, text string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if strings.Contains(x.shown(), text) {
-			return
+	end := time.After(5 * time.Second)
+	for !strings.Contains(x.shown(), text) {
+		select {
+		case <-x.more:
+		case <-end:
+			t.Fatalf("the terminal does not show %q but %q", text, x.shown())
 		}
 	}
-	t.Fatalf("the terminal does not show %q but %q", text, x.shown())
 }
 
 // attach makes the terminal the standard files of a process.
