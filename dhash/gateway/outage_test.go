@@ -344,7 +344,7 @@ func TestProbeCancelled(t *testing.T) {
 		g := swarm.open(t, waits)
 		swarm.set(hung, swarm.ids...)
 		before := time.Now()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // of the bubble, so that the probe begins after that
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		g.Probe(ctx, venti.Score{1}, before)

@@ -228,7 +228,7 @@ func TestIdle(t *testing.T) {
 func TestSlowHandler(t *testing.T) {
 	c, to := pair(t, &holder{onGet: func(ctx context.Context, _ peer.Want) (*dhash.Fragment, error) {
 		select {
-		case <-time.After(3 * time.Second):
+		case <-time.After(4 * time.Second):
 		case <-ctx.Done():
 		}
 		return nil, nil

@@ -143,7 +143,7 @@ func linked(t *testing.T, after time.Duration, f func(t *testing.T, l *link)) {
 func TestWatchOfRest(t *testing.T) {
 	linked(t, 0, func(t *testing.T, l *link) {
 		for round := range 2000 {
-			time.Sleep(40 * time.Second)
+			time.Sleep(40 * time.Second) // of the bubble: twice as long as a member that owes something may be silent
 			var all sync.WaitGroup
 			for range 8 {
 				all.Go(l.check)
@@ -183,7 +183,7 @@ func TestWatchOfTime(t *testing.T) {
 // TestWatchGivesUp: a member that stays silent is given up soon after the time for that is over.
 func TestWatchGivesUp(t *testing.T) {
 	linked(t, 365*24*time.Hour, func(t *testing.T, l *link) {
-		time.Sleep(33 * time.Second)
+		time.Sleep(33 * time.Second) // of the bubble: the watch looks at 30 and at 35
 		begun := time.Now()
 		_, err := l.roundTrip(t.Context(), kPing, nil, nil)
 		if took := time.Since(begun); !errors.Is(err, errStalled) || took < 20*time.Second || took > 30*time.Second {
