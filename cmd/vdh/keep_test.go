@@ -98,24 +98,39 @@ func TestReplaced(t *testing.T) {
 	r.brings(score, dir)
 }
 
-// TestRefill has a member lose its disk: from its first sweep on it gets back what it should hold, which is a fragment of each
-// block in a swarm that has as many members as a block has fragments.
-func TestRefill(t *testing.T) {
-	const members, lost = 8, 3
-	r := newTrial(t, members, dhash.Code{Need: 3, Total: members}, nil, brisk()...)
-	dir := r.source(1, 2<<20)
-	score := r.must("backup", "-q", dir)
-	r.do(r.swarm.Stop(lost), os.RemoveAll(filepath.Join(procs.FolderIn(r.swarm.Dir(lost)), "fragments")))
-	r.do(r.swarm.Run(lost, "--refill"), r.swarm.Settle(t.Context(), members))
-	r.becomes(score, "every member has a fragment of every block", time.Minute, func(s safety) bool {
-		held := map[int64]bool{}
-		for i := range members {
-			st, err := r.swarm.Status(t.Context(), i)
+// settled waits until a snapshot's blocks have all their fragments (of 3/8, and of pointer blocks, 1/8), and no member holds
+// any that is another one's, as its newest sweep says. It returns how many a member holds.
+func (r *trial) settled(score string, member int) (fragments int64) {
+	r.t.Helper()
+	since := time.Now()
+	r.becomes(score, "every fragment is in its place", time.Minute, func(s safety) bool {
+		for i := range r.swarm.Len() {
+			st, err := r.swarm.Status(r.t.Context(), i)
 			r.do(err)
-			held[st.Fragments] = true
+			if swept := st.Care.Swept; swept == nil || swept.Ended.Before(since) || swept.Strays > 0 {
+				return false
+			}
+			if i == member {
+				fragments = st.Fragments
+			}
 		}
-		return len(held) == 1 && !held[0] && s.Above["5"]+s.Above["7"] == s.Blocks // of 3/8, and of pointer blocks, 1/8
+		return s.Above["5"]+s.Above["7"] == s.Blocks
 	})
+	return fragments
+}
+
+// TestRefill has a member lose its disk: it gets back what it should hold, from its first sweep on.
+func TestRefill(t *testing.T) {
+	r := newTrial(t, 9, dhash.Code{Need: 3, Total: 8}, nil, brisk()...)
+	dir := r.source(1, 2<<20)
+	score := r.store(dir, "5", "7")
+	const lost = 3
+	before := r.settled(score, lost) // it may have stood in for one that lagged
+	r.do(r.swarm.Stop(lost), os.RemoveAll(filepath.Join(procs.FolderIn(r.swarm.Dir(lost)), "fragments")))
+	r.do(r.swarm.Run(lost, "--refill"), r.swarm.Settle(t.Context(), r.swarm.Len()))
+	if after := r.settled(score, lost); after < before || before == 0 {
+		t.Errorf("it held %d fragments and holds %d", before, after)
+	}
 	r.brings(score, dir)
 }
 
